@@ -1,0 +1,1 @@
+//! IPVS over generic netlink: services and destinations as the kernel keeps them.

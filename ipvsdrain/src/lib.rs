@@ -1,0 +1,9 @@
+//! Takes a real server out of IPVS without losing a packet, as early as the traffic allows, and proves it.
+//!
+//! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
+//! journals, [`api`] shows, [`cli`] asks. `ARCHITECTURE.md` draws the house.
+
+pub mod identity;
+pub mod ipvs;
+pub mod moment;
+pub mod observe;

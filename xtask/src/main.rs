@@ -1,0 +1,3 @@
+//! Everything a developer runs: `cargo xtask ebpf | lab | demo | test`.
+
+fn main() {}
