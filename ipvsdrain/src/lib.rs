@@ -3,7 +3,10 @@
 //! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
 //! journals, [`api`] shows, [`cli`] asks. `ARCHITECTURE.md` draws the house.
 
+pub mod drain;
+pub mod forwarding;
 pub mod identity;
 pub mod ipvs;
 pub mod moment;
 pub mod observe;
+pub mod supervise;
