@@ -63,6 +63,7 @@ impl Record {
     }
 
     /// The record as the journal keeps it.
+    #[must_use]
     pub fn durable(&self) -> Record {
         Record {
             observed: Observed::default(),
@@ -177,4 +178,19 @@ pub enum Hold {
     NoOtherServer,
     #[error("{0}")]
     ActionFailed(String),
+}
+
+impl Hold {
+    /// Nothing can be concluded; the drain goes on as soon as the evidence is back.
+    pub const fn is_unknown_evidence(&self) -> bool {
+        matches!(
+            self,
+            Hold::TableUnknown(_)
+                | Hold::FlowsUnknown(_)
+                | Hold::CountersUnknown(_)
+                | Hold::ObserverBlind
+                | Hold::CountersFrozen
+                | Hold::SysctlUnknown(_)
+        )
+    }
 }

@@ -157,7 +157,7 @@ proptest! {
                 prop_assert_eq!(next.record.state, was, "the end is the end");
                 prop_assert!(next.actions.iter().all(|action| matches!(action, Action::Unwatch | Action::SetExpireNodest(_))));
             }
-            prop_assert_eq!(next.record.before.clone(), server(5).configuration, "the original is never lost");
+            prop_assert_eq!(next.record.before, server(5).configuration, "the original is never lost");
             prop_assert_eq!(step(&record, &seen, now), next.clone(), "the same facts, the same decision");
             record = next.record;
         }

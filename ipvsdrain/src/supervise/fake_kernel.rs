@@ -15,7 +15,7 @@ use crate::moment::Moment;
 
 /// What may go wrong at one call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The call fails and nothing happens.
     Fails,
     /// The daemon dies before the call takes effect.
@@ -26,28 +26,28 @@ pub(super) enum Trouble {
 
 /// Thrown through the supervisor where the daemon dies.
 #[derive(Debug)]
-pub(super) struct Death;
+pub(crate) struct Death;
 
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) now: Moment,
-    pub(super) server: Option<Configuration>,
-    pub(super) expire_nodest: bool,
-    pub(super) watched_since: Option<Moment>,
+pub(crate) struct Host {
+    pub(crate) now: Moment,
+    pub(crate) server: Option<Configuration>,
+    pub(crate) expire_nodest: bool,
+    pub(crate) watched_since: Option<Moment>,
     /// UDP flows send until then.
-    pub(super) flows_until: Moment,
-    pub(super) watch_fault: Option<String>,
+    pub(crate) flows_until: Moment,
+    pub(crate) watch_fault: Option<String>,
     /// Calls that change something, in order.
-    pub(super) changes: Vec<String>,
-    pub(super) trouble: Option<(usize, Trouble)>,
+    pub(crate) changes: Vec<String>,
+    pub(crate) trouble: Option<(usize, Trouble)>,
     /// Removals that lost packets of live flows.
-    pub(super) lossy_removals: u32,
+    pub(crate) lossy_removals: u32,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct FakeKernel(pub(super) Rc<RefCell<Host>>);
+pub(crate) struct FakeKernel(pub(crate) Rc<RefCell<Host>>);
 
-pub(super) const ORIGINAL: Configuration = Configuration {
+pub(crate) const ORIGINAL: Configuration = Configuration {
     forwarding: Forwarding::DirectRoute,
     weight: 5,
     upper_threshold: 900,
@@ -55,7 +55,7 @@ pub(super) const ORIGINAL: Configuration = Configuration {
 };
 
 impl FakeKernel {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = Moment::from_secs(1000);
         Self(Rc::new(RefCell::new(Host {
             now,
@@ -70,19 +70,19 @@ impl FakeKernel {
         })))
     }
 
-    pub(super) fn pass_a_second(&self) {
+    pub(crate) fn pass_a_second(&self) {
         let mut host = self.0.borrow_mut();
         host.now = host.now + Duration::from_secs(1);
     }
 
-    fn change(&self, name: String, effect: impl FnOnce(&mut Host)) -> Result<(), Fault> {
+    fn change(&self, name: &str, effect: impl FnOnce(&mut Host)) -> Result<(), Fault> {
         let mut host = self.0.borrow_mut();
         let number = host.changes.len();
         let trouble = host
             .trouble
             .filter(|(at, _)| *at == number)
             .map(|(_, trouble)| trouble);
-        host.changes.push(name.clone());
+        host.changes.push(name.to_owned());
         if !matches!(trouble, Some(Trouble::Fails | Trouble::DiesBefore)) {
             effect(&mut host);
         }
@@ -130,17 +130,17 @@ impl Kernel for FakeKernel {
     }
 
     async fn set_weight(&mut self, _: &VirtualService, _: &RealServer, weight: u32) -> Result<(), Fault> {
-        self.change(format!("weight {weight}"), |host| {
+        self.change(&format!("weight {weight}"), |host| {
             host.server = host.server.map(|server| Configuration { weight, ..server });
         })
     }
 
     async fn add(&mut self, _: &VirtualService, _: &RealServer, new: &Configuration) -> Result<(), Fault> {
-        self.change("add".to_owned(), |host| host.server = Some(*new))
+        self.change("add", |host| host.server = Some(*new))
     }
 
     async fn remove(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
-        self.change("remove".to_owned(), |host| {
+        self.change("remove", |host| {
             host.lossy_removals += u32::from(host.live() || !host.expire_nodest);
             host.server = None;
         })
@@ -151,7 +151,7 @@ impl Kernel for FakeKernel {
     }
 
     fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault> {
-        self.change(format!("expire_nodest {on}"), |host| host.expire_nodest = on)
+        self.change(&format!("expire_nodest {on}"), |host| host.expire_nodest = on)
     }
 
     fn counters(&self) -> Evidence<()> {
@@ -162,11 +162,11 @@ impl Kernel for FakeKernel {
         if let Some(fault) = &self.0.borrow().watch_fault {
             return Err(Fault(fault.clone()));
         }
-        self.change("watch".to_owned(), |host| host.watched_since = Some(host.now))
+        self.change("watch", |host| host.watched_since = Some(host.now))
     }
 
     fn unwatch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
-        self.change("unwatch".to_owned(), |host| host.watched_since = None)
+        self.change("unwatch", |host| host.watched_since = None)
     }
 
     fn is_watched(&self, _: &VirtualService, _: &RealServer) -> bool {

@@ -1,6 +1,6 @@
 //! The journal: every drain's durable record, on disk before the kernel hears of it.
 //!
-//! SQLite in one file, write-ahead log, fsync on every commit. One row per drain; its record is JSON, so that a
+//! `SQLite` in one file, write-ahead log, fsync on every commit. One row per drain; its record is JSON, so that a
 //! person with `sqlite3` can read it:
 //!
 //! ```text

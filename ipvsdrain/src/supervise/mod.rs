@@ -6,7 +6,7 @@
 pub mod clock;
 mod executor;
 #[cfg(test)]
-mod fake_kernel;
+pub(crate) mod fake_kernel;
 mod gather;
 pub mod journal;
 mod kernel;
