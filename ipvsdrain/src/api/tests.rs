@@ -30,7 +30,7 @@ async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path
     let server = Server::bind(&socket, handle).await.unwrap();
     tokio::select! {
         () = supervisor.run(inbox) => panic!("the supervisor ended"),
-        served = server.serve() => panic!("the server ended: {served:?}"),
+        ended = server.serve() => panic!("the server ended: {ended:?}"),
         () = talk(Client::new(&socket), socket.clone()) => {}
     }
 }
