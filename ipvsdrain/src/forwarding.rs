@@ -4,25 +4,30 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The forwarding method of a real server.
+/// The forwarding method of a real server (`IP_VS_CONN_F_*`, the forwarding part).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Forwarding {
     Masquerade,
+    /// Handed to the director's own stack without rewriting. ipvsadm never sets it.
     Local,
     Tunnel(Tunnel),
     DirectRoute,
+    /// Sent on to the address the client asked for. The kernel sets it on connections, not on servers.
     Bypass,
 }
 
-/// What wraps a tunnelled packet. `port` (UDP, GUE only) and `flags` (checksum options) are zero where unused.
+/// The outer packet of a tunnelled real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tunnel {
     pub kind: TunnelKind,
+    /// UDP port of the outer packet; GUE only, else 0.
     pub port: u16,
+    /// Checksum options (`IP_VS_TUNNEL_ENCAP_FLAG_*`): 1 checksum, 2 remote checksum; 0 none.
     pub flags: u16,
 }
 
+/// The encapsulation of a tunnelled real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TunnelKind {
