@@ -12,9 +12,8 @@ use tracing::info;
 
 use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
-use crate::observe::Sources;
 use crate::supervise::journal::Journal;
-use crate::supervise::{Linux, Supervisor, clock};
+use crate::supervise::{Linux, Sources, Supervisor, clock};
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
 /// `CAP_SYSLOG`, or root.

@@ -18,4 +18,5 @@ pub mod sysctl;
 
 pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 //pub use linux::Linux;
+//pub use crate::observe::Sources;
 pub use supervisor::{Command, Handle, RequestError, Supervisor};
