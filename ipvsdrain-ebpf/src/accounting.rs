@@ -46,7 +46,11 @@ impl Class {
     pub fn of(protocol: u16, state: u16) -> Class {
         if protocol != TCP {
             Class::Udp
-        } else if state == TCP_ACTIVE[0] || state == TCP_ACTIVE[1] || state == TCP_ACTIVE[2] || state == TCP_ACTIVE[3] {
+        } else if state == TCP_ACTIVE[0]
+            || state == TCP_ACTIVE[1]
+            || state == TCP_ACTIVE[2]
+            || state == TCP_ACTIVE[3]
+        {
             Class::TcpOpen
         } else {
             Class::TcpClosing
@@ -153,7 +157,11 @@ impl Ring<u64> {
     /// Flows last seen in the seconds `(now - window, now]`, and those a racing clock put just after `now`.
     /// `window` is in seconds, at most [`LONGEST_WINDOW`]; more is cut to it.
     pub fn live(&self, window: u32, now: u32) -> u64 {
-        let window = if window > LONGEST_WINDOW { LONGEST_WINDOW } else { window };
+        let window = if window > LONGEST_WINDOW {
+            LONGEST_WINDOW
+        } else {
+            window
+        };
         self.buckets
             .iter()
             .filter(|bucket| {

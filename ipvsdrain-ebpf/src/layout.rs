@@ -3,7 +3,7 @@
 //! Every struct is `repr(C)` with its padding spelled out, and its size is asserted here. Change anything in this
 //! file, in [`crate::accounting::Rings`] or in the meaning of a field, and raise [`LAYOUT_VERSION`].
 
-use crate::accounting::{CLASSES, RING_SECONDS, Rings};
+use crate::accounting::{CLASSES, RING_SECONDS, Ring, Rings};
 use crate::cell::Cell;
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
@@ -217,3 +217,22 @@ const _: () = {
     assert!(align_of::<Tally<Cell>>() == 8 && align_of::<FlowKey>() == 4 && align_of::<DestKey>() == 4);
     assert!(BLOCK.is_power_of_two());
 };
+
+impl Tally<u64> {
+    /// Nothing counted yet.
+    pub const fn empty() -> Self {
+        let ring = Ring {
+            buckets: [0; RING_SECONDS as usize],
+        };
+        Self {
+            rings: Rings {
+                classes: [ring; CLASSES],
+            },
+            packets: 0,
+            forwarded: 0,
+            last_packet: 0,
+            untracked: 0,
+            flows_started: 0,
+        }
+    }
+}

@@ -104,7 +104,11 @@ impl Conn<'_> {
     #[inline(always)]
     pub(crate) fn family(&self) -> u16 {
         let offset = fact!(conn.family);
-        if fact!(conn.family_size) == 1 { self.0.field::<u8>(offset) as u16 } else { self.0.field(offset) }
+        if fact!(conn.family_size) == 1 {
+            self.0.field::<u8>(offset) as u16
+        } else {
+            self.0.field(offset)
+        }
     }
 
     #[inline(always)]

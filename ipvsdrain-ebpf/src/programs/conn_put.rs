@@ -1,7 +1,7 @@
 //! The one hook: IPVS is done with a packet and puts its connection back.
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::helpers::bpf_ktime_get_ns;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::kprobe;
 use aya_ebpf::programs::ProbeContext;
 use ipvsdrain_ebpf::cell::Cell;
@@ -27,7 +27,9 @@ pub(crate) fn ip_vs_conn_put(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn observe(ctx: &ProbeContext, address: u64, health: &Health<Cell>) {
-    let Some(scratch) = SCRATCH.get_ptr_mut(0) else { return };
+    let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
     // No other program shares this CPU's room: the kernel does not nest kprobe programs.
     let scratch = unsafe { &mut *scratch };
     if !scratch.conn.fill(address, fact!(conn.block)) {
@@ -46,13 +48,17 @@ fn observe(ctx: &ProbeContext, address: u64, health: &Health<Cell>) {
         health.unreadable.add(1);
         return;
     };
-    let Some(watch) = WATCHED.get_ptr(&key) else { return };
+    let Some(watch) = WATCHED.get_ptr(&key) else {
+        return;
+    };
     let watch = unsafe { *watch };
     match network(conn.ipvs()) {
         None => health.unreadable.add(1),
         Some(network) if network != fact!(network.ours) => {}
         Some(_) => {
-            let Some(tally) = TALLIES.get(watch.slot) else { return };
+            let Some(tally) = TALLIES.get(watch.slot) else {
+                return;
+            };
             let now = unsafe { bpf_ktime_get_ns() };
             flow::count(ctx, health, tally, &conn, address, watch.id, now);
         }
@@ -70,7 +76,12 @@ fn network(ipvs: u64) -> Option<u32> {
 #[inline(always)]
 fn read<T: Copy + Default>(address: u64) -> Option<T> {
     let mut value = T::default();
-    let result =
-        unsafe { bpf_probe_read_kernel((&raw mut value).cast(), size_of::<T>() as u32, address as *const _) };
+    let result = unsafe {
+        bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const _,
+        )
+    };
     (result == 0).then_some(value)
 }

@@ -72,7 +72,11 @@ fn requests(flow: &Flow<Cell>, conn: &Conn<'_>, address: u64, now: u64) -> u64 {
         flow.in_pkts.store(current as u64);
         return (current != 0) as u64;
     }
-    if step > 0 && flow.in_pkts.replace(seen, current as u64) { step as u64 } else { 0 }
+    if step > 0 && flow.in_pkts.replace(seen, current as u64) {
+        step as u64
+    } else {
+        0
+    }
 }
 
 #[inline(always)]

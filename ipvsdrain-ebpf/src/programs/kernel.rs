@@ -1,9 +1,7 @@
 //! Facts about the running kernel, injected by the loader before the programs are verified.
 
 use aya_ebpf::Global;
-use ipvsdrain_ebpf::layout::{
-    Block, ConnFields, DestFields, Kernel, NetworkFields, XMITS,
-};
+use ipvsdrain_ebpf::layout::{Block, ConnFields, DestFields, Kernel, NetworkFields, XMITS};
 
 const NONE: Block = Block { start: 0, length: 0 };
 
@@ -39,7 +37,12 @@ static KERNEL: Global<Kernel> = Global::new(Kernel {
         fwmark: 0,
         padding: 0,
     },
-    network: NetworkFields { net: 0, inode: 0, ours: 0, padding: 0 },
+    network: NetworkFields {
+        net: 0,
+        inode: 0,
+        ours: 0,
+        padding: 0,
+    },
     xmits: [0; XMITS],
 });
 

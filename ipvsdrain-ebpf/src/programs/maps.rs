@@ -19,7 +19,8 @@ pub(crate) static TALLIES: Array<Tally<Cell>> = Array::with_max_entries(SLOTS, 0
 /// Flows of watched servers. A plain hash: an LRU would forget live flows silently, this one refuses and says so.
 /// Memory is taken per flow, so an idle watch costs little.
 #[map]
-pub(crate) static FLOWS: HashMap<FlowKey, Flow<Cell>> = HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
+pub(crate) static FLOWS: HashMap<FlowKey, Flow<Cell>> =
+    HashMap::with_max_entries(FLOW_CAPACITY, BPF_F_NO_PREALLOC);
 
 #[map]
 pub(crate) static HEALTH: Array<Health<Cell>> = Array::with_max_entries(1, 0);

@@ -25,17 +25,34 @@ pub(super) fn ensure(toolchain: &Toolchain, tools: &Path) -> Result<PathBuf> {
     let library = prefix.join("lib/libLLVM.so");
     fs::create_dir_all(prefix.join("lib")).with_context(|| format!("cannot create {}", prefix.display()))?;
     fs::remove_file(&library).ok();
-    symlink(toolchain.llvm_library()?, &library).with_context(|| format!("cannot link {}", library.display()))?;
+    symlink(toolchain.llvm_library()?, &library)
+        .with_context(|| format!("cannot link {}", library.display()))?;
 
-    eprintln!("building bpf-linker {VERSION} against rustc's LLVM {}", toolchain.llvm);
+    eprintln!(
+        "building bpf-linker {VERSION} against rustc's LLVM {}",
+        toolchain.llvm
+    );
     let status = Command::new("cargo")
-        .args(["install", "bpf-linker", "--locked", "--no-default-features", "--version", VERSION])
+        .args([
+            "install",
+            "bpf-linker",
+            "--locked",
+            "--no-default-features",
+            "--version",
+            VERSION,
+        ])
         .args(["--features", &format!("llvm-{}", toolchain.llvm)])
         .arg("--root")
         .arg(&folder)
         .env("CARGO_TARGET_DIR", tools.join("bpf-linker-build"))
         .env("LLVM_PREFIX", &prefix)
-        .env("RUSTFLAGS", format!("-C link-arg=-Wl,-rpath,{}", toolchain.sysroot.join("lib").display()))
+        .env(
+            "RUSTFLAGS",
+            format!(
+                "-C link-arg=-Wl,-rpath,{}",
+                toolchain.sysroot.join("lib").display()
+            ),
+        )
         .status()
         .context("cannot run cargo install")?;
     if !status.success() {

@@ -15,18 +15,33 @@ const PROGRAMS: &str = "ipvsdrain-programs";
 const KERNEL_ARCH: &str = "x86_64";
 
 /// Builds the programs and returns the object's path.
-pub(super) fn object(root: &Path, toolchain: &Toolchain, library: &Library, linker: &Path) -> Result<PathBuf> {
+pub(super) fn object(
+    root: &Path,
+    toolchain: &Toolchain,
+    library: &Library,
+    linker: &Path,
+) -> Result<PathBuf> {
     let target_dir = root.join("target/ebpf");
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(root)
         .args(["build", "--quiet", "--release", "--locked"])
-        .args(["--package", "ipvsdrain-ebpf", "--bin", PROGRAMS, "--features", "programs"])
+        .args([
+            "--package",
+            "ipvsdrain-ebpf",
+            "--bin",
+            PROGRAMS,
+            "--features",
+            "programs",
+        ])
         .args(["--target", TARGET, "-Zbuild-std=core", "--target-dir"])
         .arg(&target_dir)
         // Stable rustc takes -Z only with this; the pinned version keeps it from meaning something else tomorrow.
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(root, toolchain, library, linker)?.join("\u{1f}"))
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            flags(root, toolchain, library, linker)?.join("\u{1f}"),
+        )
         .env("CARGO_INCREMENTAL", "0")
         .env_remove("RUSTFLAGS");
     if let Library::Unpacked(folder) = library {
@@ -42,7 +57,8 @@ pub(super) fn object(root: &Path, toolchain: &Toolchain, library: &Library, link
 fn flags(root: &Path, toolchain: &Toolchain, library: &Library, linker: &Path) -> Result<Vec<String>> {
     let cargo_home = match std::env::var_os("CARGO_HOME") {
         Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?).join(".cargo"),
+        None => PathBuf::from(std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?)
+            .join(".cargo"),
     };
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     Ok(vec![

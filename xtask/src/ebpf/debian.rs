@@ -13,7 +13,9 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Whether this machine has apt and dpkg at all.
 pub(super) fn at_hand() -> bool {
-    ["apt-get", "dpkg"].iter().all(|tool| Command::new(tool).arg("--version").output().is_ok())
+    ["apt-get", "dpkg"]
+        .iter()
+        .all(|tool| Command::new(tool).arg("--version").output().is_ok())
 }
 
 /// Downloads the newest `package` of `suite` whose version starts with `version`; returns the .deb's path.
@@ -32,15 +34,28 @@ pub(super) fn download(state: &Path, suite: &str, package: &str, version: &str) 
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| {
             path.extension() == Some(OsStr::new("deb"))
-                && path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(package))
+                && path
+                    .file_name()
+                    .and_then(OsStr::to_str)
+                    .is_some_and(|name| name.starts_with(package))
         })
-        .with_context(|| format!("apt-get download {package} left no package in {}", state.display()))
+        .with_context(|| {
+            format!(
+                "apt-get download {package} left no package in {}",
+                state.display()
+            )
+        })
 }
 
 /// Unpacks a package's files below `folder`.
 pub(super) fn unpack(package: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let status = Command::new("dpkg").arg("-x").arg(package).arg(folder).status().context("cannot run dpkg")?;
+    let status = Command::new("dpkg")
+        .arg("-x")
+        .arg(package)
+        .arg(folder)
+        .status()
+        .context("cannot run dpkg")?;
     if !status.success() {
         bail!("dpkg -x {} failed ({status})", package.display());
     }
@@ -62,7 +77,9 @@ impl PrivateApt {
             mirror()?
         );
         fs::write(folder.join("debian.sources"), source)?;
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     fn run<const N: usize>(&self, program: &str, args: [&str; N]) -> Result<String> {
@@ -79,7 +96,11 @@ impl PrivateApt {
             .output()
             .with_context(|| format!("cannot run {program}"))?;
         if !output.status.success() {
-            bail!("{program} {} failed: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "{program} {} failed: {}",
+                args.join(" "),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -88,7 +109,12 @@ impl PrivateApt {
 /// The address of the Debian archive this machine already uses.
 fn mirror() -> Result<String> {
     let output = Command::new("apt-get")
-        .args(["indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"])
+        .args([
+            "indextargets",
+            "--format",
+            "$(LABEL) $(REPO_URI)",
+            "Created-By: Packages",
+        ])
         .output()
         .context("cannot run apt-get indextargets")?;
     String::from_utf8_lossy(&output.stdout)

@@ -3,8 +3,8 @@
 //! Owns the three steps (tools, build, compare) and where their results lie. It never touches the machine's own
 //! toolchain or package state: what is missing is fetched into a cache folder.
 
-mod build;
 mod bpf_linker;
+mod build;
 mod debian;
 mod rust_src;
 mod toolchain;
@@ -51,10 +51,15 @@ pub(crate) fn run(check: bool) -> Result<()> {
 /// The folder above this crate.
 fn workspace_root() -> Result<PathBuf> {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask ebpf`")?;
-    Path::new(&here).parent().map(Path::to_owned).context("the xtask crate has no parent folder")
+    Path::new(&here)
+        .parent()
+        .map(Path::to_owned)
+        .context("the xtask crate has no parent folder")
 }
 
 /// Where fetched tools are kept: `$IPVSDRAIN_CACHE/ebpf-tools`, else `target/ebpf-tools`.
 fn tools_folder(root: &Path) -> PathBuf {
-    std::env::var_os("IPVSDRAIN_CACHE").map_or_else(|| root.join("target"), PathBuf::from).join("ebpf-tools")
+    std::env::var_os("IPVSDRAIN_CACHE")
+        .map_or_else(|| root.join("target"), PathBuf::from)
+        .join("ebpf-tools")
 }

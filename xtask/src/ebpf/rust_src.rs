@@ -43,13 +43,18 @@ pub(super) fn ensure(toolchain: &Toolchain, tools: &Path) -> Result<Library> {
         bail!("the source of core is missing: run `rustup component add rust-src`");
     }
     eprintln!("fetching rust-src {version} from Debian {SUITE}");
-    let package = debian::download(&tools.join("apt"), SUITE, "rust-src", &format!("{version}+")).with_context(
-        || format!("cannot fetch rust-src {version}; `rustup component add rust-src` is the other way"),
-    )?;
+    let package = debian::download(&tools.join("apt"), SUITE, "rust-src", &format!("{version}+"))
+        .with_context(|| {
+            format!("cannot fetch rust-src {version}; `rustup component add rust-src` is the other way")
+        })?;
     debian::unpack(&package, &folder)?;
     fs::remove_file(&package).ok();
     if !library.join("core/Cargo.toml").exists() {
-        bail!("{} holds no library source in {}", package.display(), library.display());
+        bail!(
+            "{} holds no library source in {}",
+            package.display(),
+            library.display()
+        );
     }
     Ok(Library::Unpacked(library))
 }

@@ -34,7 +34,11 @@ impl Toolchain {
             .and_then(|major| major.parse().ok())
             .with_context(|| format!("`{llvm}` is not an LLVM version"))?;
         let sysroot = PathBuf::from(ask(root, &["--print", "sysroot"])?.trim());
-        Ok(Self { version, sysroot, llvm })
+        Ok(Self {
+            version,
+            sysroot,
+            llvm,
+        })
     }
 
     /// The shared LLVM library that rustc itself runs on.
@@ -42,12 +46,18 @@ impl Toolchain {
         let folder = self.sysroot.join("lib");
         for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
             let path = entry?.path();
-            let named = path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with("libLLVM.so."));
+            let named = path
+                .file_name()
+                .and_then(OsStr::to_str)
+                .is_some_and(|name| name.starts_with("libLLVM.so."));
             if named {
                 return Ok(path);
             }
         }
-        bail!("{} holds no libLLVM.so.*: bpf-linker needs the LLVM that rustc uses", folder.display())
+        bail!(
+            "{} holds no libLLVM.so.*: bpf-linker needs the LLVM that rustc uses",
+            folder.display()
+        )
     }
 }
 
@@ -58,7 +68,11 @@ fn ask(root: &Path, args: &[&str]) -> Result<String> {
         .output()
         .context("cannot run rustc")?;
     if !output.status.success() {
-        bail!("rustc {} failed: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "rustc {} failed: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     String::from_utf8(output.stdout).context("rustc printed something that is not text")
 }
