@@ -1,23 +1,44 @@
 //! Everything a developer runs: `cargo xtask ebpf | lab | demo | test`.
+//!
+//! Owns the verbs' names only; each verb lives in a folder or file of its own.
+
+// A program has no outside: here `pub` marks what a module offers to the other verbs.
+#![allow(unreachable_pub)]
 
 mod ebpf;
+mod lab;
 
-use anyhow::Result;
-use clap::Parser;
+use std::process::ExitCode;
 
-#[derive(Debug, Parser)]
-#[command(name = "cargo xtask")]
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests and shows ipvsdrain")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
 enum Verb {
-    /// Build the eBPF object that the daemon embeds
+    /// Builds the eBPF object that the daemon embeds
     Ebpf {
-        /// Compare with the committed object instead of writing it
+        /// Compares with the committed object instead of writing it, and fails if they differ
         #[arg(long)]
         check: bool,
     },
+    /// Boots real kernels and runs scenarios in them
+    #[command(subcommand)]
+    Lab(lab::cli::Verb),
 }
 
-fn main() -> Result<()> {
-    match Verb::parse() {
-        Verb::Ebpf { check } => ebpf::run(check),
-    }
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().verb {
+        Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
+        Verb::Lab(verb) => lab::cli::serve(verb),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::from(2)
+    })
 }

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 const OBJECT: &str = "ipvsdrain/src/observe/programs.bpf.o";
 
 /// Builds the object and writes it to its committed place; with `check`, compares instead and fails if they differ.
-pub(crate) fn run(check: bool) -> Result<()> {
+pub fn run(check: bool) -> Result<()> {
     let root = workspace_root()?;
     let tools = tools_folder(&root);
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
