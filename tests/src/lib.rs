@@ -1,0 +1,7 @@
+//! Scenarios on real kernels with real traffic, and the ledger that counts every datagram.
+
+pub mod clock;
+pub mod ledger;
+pub mod process;
+pub mod traffic;
+pub mod world;
