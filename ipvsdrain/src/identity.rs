@@ -92,8 +92,14 @@ impl fmt::Display for VirtualService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             VirtualService::Address { protocol, addr } => write!(f, "{protocol}:{addr}"),
-            VirtualService::Fwmark { mark, family: Family::V4 } => write!(f, "fwmark:{mark}"),
-            VirtualService::Fwmark { mark, family: Family::V6 } => write!(f, "fwmark6:{mark}"),
+            VirtualService::Fwmark {
+                mark,
+                family: Family::V4,
+            } => write!(f, "fwmark:{mark}"),
+            VirtualService::Fwmark {
+                mark,
+                family: Family::V6,
+            } => write!(f, "fwmark6:{mark}"),
         }
     }
 }
@@ -134,11 +140,18 @@ impl FromStr for VirtualService {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let fail = |fault: String| NameError::Service { given: text.to_owned(), fault };
-        let (kind, rest) =
-            text.split_once(':').ok_or_else(|| fail("there is no `:` after the protocol".to_owned()))?;
+        let fail = |fault: String| NameError::Service {
+            given: text.to_owned(),
+            fault,
+        };
+        let (kind, rest) = text
+            .split_once(':')
+            .ok_or_else(|| fail("there is no `:` after the protocol".to_owned()))?;
         let address = |protocol| {
-            Ok(VirtualService::Address { protocol, addr: read_addr(rest).map_err(&fail)? })
+            Ok(VirtualService::Address {
+                protocol,
+                addr: read_addr(rest).map_err(&fail)?,
+            })
         };
         let fwmark = |family| {
             let mark = rest
@@ -152,7 +165,9 @@ impl FromStr for VirtualService {
             "sctp" => address(Protocol::Sctp),
             "fwmark" => fwmark(Family::V4),
             "fwmark6" => fwmark(Family::V6),
-            _ => Err(fail(format!("`{kind}` is none of tcp, udp, sctp, fwmark, fwmark6"))),
+            _ => Err(fail(format!(
+                "`{kind}` is none of tcp, udp, sctp, fwmark, fwmark6"
+            ))),
         }
     }
 }
@@ -163,7 +178,10 @@ impl FromStr for RealServer {
     fn from_str(text: &str) -> Result<Self, NameError> {
         read_addr(text)
             .map(RealServer)
-            .map_err(|fault| NameError::Server { given: text.to_owned(), fault })
+            .map_err(|fault| NameError::Server {
+                given: text.to_owned(),
+                fault,
+            })
     }
 }
 
@@ -218,7 +236,13 @@ mod tests {
             let said = text.parse::<VirtualService>().unwrap_err().to_string();
             assert!(said.contains(fault) && said.contains("udp:10.0.0.1:53"), "{said}");
         }
-        assert!("10.1.0.5".parse::<RealServer>().unwrap_err().to_string().contains("the port is missing"));
+        assert!(
+            "10.1.0.5"
+                .parse::<RealServer>()
+                .unwrap_err()
+                .to_string()
+                .contains("the port is missing")
+        );
     }
 
     #[test]

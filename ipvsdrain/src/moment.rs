@@ -21,7 +21,9 @@ impl Moment {
     }
 
     pub const fn from_secs(secs: u64) -> Self {
-        Self { nanos: secs * 1_000_000_000 }
+        Self {
+            nanos: secs * 1_000_000_000,
+        }
     }
 
     pub const fn as_nanos(self) -> u64 {
@@ -39,7 +41,9 @@ impl Add<Duration> for Moment {
 
     fn add(self, span: Duration) -> Moment {
         let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-        Moment { nanos: self.nanos.saturating_add(nanos) }
+        Moment {
+            nanos: self.nanos.saturating_add(nanos),
+        }
     }
 }
 

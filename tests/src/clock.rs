@@ -12,3 +12,8 @@ pub fn now() -> Moment {
     let nanos = u64::try_from(time.tv_nsec()).expect("nanoseconds are never negative");
     Moment::from_nanos(secs * 1_000_000_000 + nanos)
 }
+
+/// Lets `span` of the scenario's time go by. For traffic that is to run on, not for waiting on an event.
+pub fn pass(span: std::time::Duration) {
+    std::thread::sleep(span);
+}

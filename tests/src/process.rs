@@ -27,17 +27,30 @@ pub fn run(command: &mut Command, input: &str) -> Result<String> {
 
 /// Like [`run`], but any exit status is an answer.
 pub fn output(command: &mut Command, input: &str) -> Result<Output> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(command)))?;
-    let mut stdin = child.stdin.take().context("the child's standard input is a pipe")?;
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let mut stdin = child
+        .stdin
+        .take()
+        .context("the child's standard input is a pipe")?;
     // Written beside the reading below: a child that answers while it reads would otherwise block on both pipes.
     thread::scope(|scope| {
         scope.spawn(move || drop(stdin.write_all(input.as_bytes())));
-        child.wait_with_output().with_context(|| format!("cannot wait for {}", shown(command)))
+        child
+            .wait_with_output()
+            .with_context(|| format!("cannot wait for {}", shown(command)))
     })
 }
 
-/// A running program; dropping it kills it.
+/// How long a dropped program has to end by itself.
+const MANNERS: Duration = Duration::from_secs(5);
+
+/// A running program; dropping it ends it.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -48,7 +61,9 @@ impl Process {
     /// Starts a program in the calling thread's namespace.
     pub fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let child = command.spawn().with_context(|| format!("cannot start {}", shown(command)))?;
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}", shown(command)))?;
         Ok(Self { name, child })
     }
 
@@ -62,7 +77,9 @@ impl Process {
 
     /// Has it ended? It is not waited for.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().with_context(|| format!("cannot ask for the state of {}", self.name))
+        self.child
+            .try_wait()
+            .with_context(|| format!("cannot ask for the state of {}", self.name))
     }
 
     /// Waits for its end and returns its output, as far as it was piped. Past `limit` it is killed: an error.
@@ -73,9 +90,14 @@ impl Process {
             let stderr = scope.spawn(|| read_all(stderr));
             let in_time = self.await_end(limit)?;
             if !in_time {
-                self.child.kill().with_context(|| format!("cannot kill {}", self.name))?;
+                self.child
+                    .kill()
+                    .with_context(|| format!("cannot kill {}", self.name))?;
             }
-            let status = self.child.wait().with_context(|| format!("cannot wait for {}", self.name))?;
+            let status = self
+                .child
+                .wait()
+                .with_context(|| format!("cannot wait for {}", self.name))?;
             let stdout = stdout.join().expect("reading a pipe does not panic");
             let stderr = stderr.join().expect("reading a pipe does not panic");
             if !in_time {
@@ -86,12 +108,16 @@ impl Process {
                     String::from_utf8_lossy(&stderr)
                 );
             }
-            Ok(Output { status, stdout, stderr })
+            Ok(Output {
+                status,
+                stdout,
+                stderr,
+            })
         })
     }
 
     /// True once it has ended; false if `limit` passes first.
-    fn await_end(&self, limit: Duration) -> Result<bool> {
+    pub fn await_end(&self, limit: Duration) -> Result<bool> {
         let handle = pidfd(self.pid())?;
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let mut fds = [PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
@@ -101,8 +127,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        // Told first: a program with children of its own takes them along.
         if let Ok(None) = self.child.try_wait() {
-            let _ = self.child.kill();
+            let _ = self.signal(Signal::SIGTERM);
+            if !self.await_end(MANNERS).unwrap_or(false) {
+                let _ = self.child.kill();
+            }
             let _ = self.child.wait();
         }
     }
@@ -124,5 +154,8 @@ fn read_all(pipe: Option<impl std::io::Read>) -> Vec<u8> {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

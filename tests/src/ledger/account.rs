@@ -67,12 +67,18 @@ impl Account {
 
     /// Records that reached servers more than once, over all flows.
     pub fn duplicated(&self) -> usize {
-        self.flows.values().map(|notes| notes.account().duplicated.len()).sum()
+        self.flows
+            .values()
+            .map(|notes| notes.account().duplicated.len())
+            .sum()
     }
 
     /// Records that a server received and whose reply never came back, over all flows.
     pub fn unanswered(&self) -> usize {
-        self.flows.values().map(|notes| notes.account().unanswered.len()).sum()
+        self.flows
+            .values()
+            .map(|notes| notes.account().unanswered.len())
+            .sum()
     }
 
     /// One line per flow that lost, duplicated or broke, for a report. At most `limit` lines.
@@ -154,18 +160,28 @@ impl Account {
 
     /// TCP connections on the server that were accepted by `at` and whose client had not closed.
     pub fn open_tcp(&self, server: Server, at: Moment) -> usize {
-        self.flows.values().filter(|notes| notes.open_at(server, at)).count()
+        self.flows
+            .values()
+            .filter(|notes| notes.open_at(server, at))
+            .count()
     }
 
     /// The least and the most open TCP connections an observer may report, as in [`Self::live_udp_within`].
     pub fn open_tcp_within(&self, server: Server, at: Moment, grain: Duration) -> RangeInclusive<usize> {
         let (before, after) = (back(at, grain), at + grain);
-        let of_tcp = || self.flows.values().filter(|notes| notes.transport == Transport::Tcp);
-        let surely =
-            of_tcp().filter(|notes| notes.open_at(server, before) && notes.open_at(server, after)).count();
+        let of_tcp = || {
+            self.flows
+                .values()
+                .filter(|notes| notes.transport == Transport::Tcp)
+        };
+        let surely = of_tcp()
+            .filter(|notes| notes.open_at(server, before) && notes.open_at(server, after))
+            .count();
         let perhaps = of_tcp()
             .filter(|notes| {
-                notes.accepted.is_some_and(|(by, since)| by == server && since <= after)
+                notes
+                    .accepted
+                    .is_some_and(|(by, since)| by == server && since <= after)
                     && notes.closed.is_none_or(|closed| closed > before)
             })
             .count();
@@ -243,7 +259,9 @@ impl Notes {
 
     fn open_at(&self, server: Server, at: Moment) -> bool {
         self.transport == Transport::Tcp
-            && self.accepted.is_some_and(|(by, since)| by == server && since <= at)
+            && self
+                .accepted
+                .is_some_and(|(by, since)| by == server && since <= at)
             && self.closed.is_none_or(|closed| closed > at)
     }
 }
@@ -298,10 +316,13 @@ mod tests {
         deliver(&ledger, flow, 2, TWO, 3);
 
         let servings = ledger.account().servings(flow);
-        assert_eq!(servings.iter().map(|run| (run.server, run.records)).collect::<Vec<_>>(), [
-            (ONE, 2),
-            (TWO, 1)
-        ]);
+        assert_eq!(
+            servings
+                .iter()
+                .map(|run| (run.server, run.records))
+                .collect::<Vec<_>>(),
+            [(ONE, 2), (TWO, 1)]
+        );
         assert_eq!(ledger.account().last_receipt(ONE), Some(at(2)));
         assert_eq!(ledger.account().received_after(TWO, at(2)), 1);
     }

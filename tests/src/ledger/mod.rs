@@ -78,7 +78,11 @@ impl Ledger {
 
     /// A server got a record.
     pub fn received(&self, record: Record, server: Server, at: Moment) {
-        let receipt = Receipt { sequence: record.sequence, server, at };
+        let receipt = Receipt {
+            sequence: record.sequence,
+            server,
+            at,
+        };
         self.note(record.flow, |notes| notes.received.push(receipt));
     }
 
@@ -89,7 +93,9 @@ impl Ledger {
 
     /// A TCP connection was accepted by a server; the flow is known from its first record.
     pub fn accepted(&self, flow: Flow, server: Server, at: Moment) {
-        self.note(flow, |notes| notes.accepted = notes.accepted.or(Some((server, at))));
+        self.note(flow, |notes| {
+            notes.accepted = notes.accepted.or(Some((server, at)))
+        });
     }
 
     /// The client sent its FIN, or a UDP flow sent its last datagram.
@@ -133,7 +139,10 @@ impl Ledger {
     }
 
     fn lock(&self) -> MutexGuard<'_, Account> {
-        self.book.account.lock().expect("no writer panics while it holds the ledger")
+        self.book
+            .account
+            .lock()
+            .expect("no writer panics while it holds the ledger")
     }
 }
 

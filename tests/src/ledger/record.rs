@@ -37,7 +37,10 @@ impl Record {
         }
         let flow = u32::from_be_bytes(bytes[8..12].try_into().ok()?);
         let sequence = u64::from_be_bytes(bytes[16..].try_into().ok()?);
-        Some(Self { flow: Flow(flow), sequence })
+        Some(Self {
+            flow: Flow(flow),
+            sequence,
+        })
     }
 }
 
@@ -47,7 +50,10 @@ mod tests {
 
     #[test]
     fn a_record_reads_back_as_itself_and_nothing_else_reads_as_one() {
-        let record = Record { flow: Flow(0x0102_0304), sequence: u64::MAX - 1 };
+        let record = Record {
+            flow: Flow(0x0102_0304),
+            sequence: u64::MAX - 1,
+        };
         assert_eq!(Record::from_bytes(&record.to_bytes()), Some(record));
         assert_eq!(Record::from_bytes(&record.to_bytes()[..23]), None);
         assert_eq!(Record::from_bytes(&[0; RECORD_LEN]), None);

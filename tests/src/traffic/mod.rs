@@ -49,7 +49,12 @@ pub struct Traffic<'world> {
 
 impl<'world> Traffic<'world> {
     pub fn new(world: &'world World) -> Self {
-        Self { world, ledger: Ledger::new(), senders: Vec::new(), receivers: Vec::new() }
+        Self {
+            world,
+            ledger: Ledger::new(),
+            senders: Vec::new(),
+            receivers: Vec::new(),
+        }
     }
 
     pub fn ledger(&self) -> &Ledger {
@@ -70,7 +75,8 @@ impl<'world> Traffic<'world> {
     pub fn receive_tcp(&mut self, port: u16) -> Result<()> {
         for (server, machine) in self.world.servers() {
             let address = self.world.listen_address(server, port);
-            self.receivers.push(tcp_server::start(machine, server, address, &self.ledger)?);
+            self.receivers
+                .push(tcp_server::start(machine, server, address, &self.ledger)?);
         }
         Ok(())
     }
@@ -84,21 +90,37 @@ impl<'world> Traffic<'world> {
     ) -> Result<()> {
         let flows = flows.into_iter();
         let to = SocketAddrV4::new(VIP, port);
-        self.senders.push(udp_sender::start(self.world.client(), to, replies, flows, &self.ledger)?);
+        self.senders.push(udp_sender::start(
+            self.world.client(),
+            to,
+            replies,
+            flows,
+            &self.ledger,
+        )?);
         Ok(())
     }
 
     /// The client holds this connection to the VIP.
     pub fn connect_tcp(&mut self, port: u16, connection: TcpConnection) -> Result<()> {
         let to = SocketAddr::V4(SocketAddrV4::new(VIP, port));
-        self.senders.push(tcp_client::start(self.world.client(), to, connection, &self.ledger)?);
+        self.senders.push(tcp_client::start(
+            self.world.client(),
+            to,
+            connection,
+            &self.ledger,
+        )?);
         Ok(())
     }
 
     /// The client makes one short connection after the other: one record, its echo, and a close.
     pub fn connect_short_tcp(&mut self, port: u16, every: Duration) -> Result<()> {
         let to = SocketAddr::V4(SocketAddrV4::new(VIP, port));
-        self.senders.push(tcp_client::start_short(self.world.client(), to, every, &self.ledger)?);
+        self.senders.push(tcp_client::start_short(
+            self.world.client(),
+            to,
+            every,
+            &self.ledger,
+        )?);
         Ok(())
     }
 

@@ -28,7 +28,9 @@ pub struct Wake {
 impl Stop {
     pub fn new() -> Result<Self> {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC).context("cannot create an eventfd")?;
-        Ok(Self { event: Arc::new(event) })
+        Ok(Self {
+            event: Arc::new(event),
+        })
     }
 
     pub fn ask(&self) {
@@ -41,8 +43,13 @@ impl Stop {
         let mut polled = vec![PollFd::new(self.event.as_fd(), PollFlags::POLLIN)];
         polled.extend(fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
         wait(&mut polled, deadline)?;
-        let ready = (0..fds.len()).filter(|place| polled[place + 1].any().unwrap_or(true)).collect();
-        Ok(Wake { stopped: polled[0].any().unwrap_or(true), ready })
+        let ready = (0..fds.len())
+            .filter(|place| polled[place + 1].any().unwrap_or(true))
+            .collect();
+        Ok(Wake {
+            stopped: polled[0].any().unwrap_or(true),
+            ready,
+        })
     }
 
     /// True if asked to stop before `deadline`.
@@ -55,7 +62,9 @@ impl Stop {
 pub(super) fn wait_for(fds: &[BorrowedFd<'_>], deadline: Moment) -> Result<Vec<usize>> {
     let mut polled: Vec<PollFd> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     wait(&mut polled, Some(deadline))?;
-    Ok((0..fds.len()).filter(|place| polled[*place].any().unwrap_or(true)).collect())
+    Ok((0..fds.len())
+        .filter(|place| polled[*place].any().unwrap_or(true))
+        .collect())
 }
 
 fn wait(polled: &mut [PollFd<'_>], deadline: Option<Moment>) -> Result<()> {

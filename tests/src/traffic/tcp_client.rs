@@ -28,7 +28,12 @@ pub struct TcpConnection {
     pub every: Option<Duration>,
 }
 
-pub(super) fn start(client: &Machine, to: SocketAddr, plan: TcpConnection, ledger: &Ledger) -> Result<Worker> {
+pub(super) fn start(
+    client: &Machine,
+    to: SocketAddr,
+    plan: TcpConnection,
+    ledger: &Ledger,
+) -> Result<Worker> {
     let ledger = ledger.clone();
     Worker::start("tcp client", client, move |stop| {
         let begin = clock::now() + plan.starts;
@@ -39,9 +44,18 @@ pub(super) fn start(client: &Machine, to: SocketAddr, plan: TcpConnection, ledge
     })
 }
 
-pub(super) fn start_short(client: &Machine, to: SocketAddr, every: Duration, ledger: &Ledger) -> Result<Worker> {
+pub(super) fn start_short(
+    client: &Machine,
+    to: SocketAddr,
+    every: Duration,
+    ledger: &Ledger,
+) -> Result<Worker> {
     let ledger = ledger.clone();
-    let plan = TcpConnection { starts: Duration::ZERO, lasts: Some(Duration::ZERO), every: None };
+    let plan = TcpConnection {
+        starts: Duration::ZERO,
+        lasts: Some(Duration::ZERO),
+        every: None,
+    };
     Worker::start("short tcp client", client, move |stop| {
         let mut next = clock::now();
         while !stop.wait_until(next)? {
@@ -58,7 +72,13 @@ fn hold(to: SocketAddr, plan: TcpConnection, begin: Moment, ledger: &Ledger, sto
     // Noted before the handshake: a request that finds no server was still wanted.
     ledger.sent(flow, 0, clock::now());
     let mut client = match open(to) {
-        Ok(stream) => Client { stream, flow, ledger, records: Records::default(), over: false },
+        Ok(stream) => Client {
+            stream,
+            flow,
+            ledger,
+            records: Records::default(),
+            over: false,
+        },
         Err(error) => {
             ledger.broken(flow, format!("cannot connect to {to}: {error}"));
             return Ok(());
@@ -110,7 +130,10 @@ struct Client<'ledger> {
 
 impl Client<'_> {
     fn write(&mut self, sequence: u64) {
-        let record = Record { flow: self.flow, sequence };
+        let record = Record {
+            flow: self.flow,
+            sequence,
+        };
         if let Err(error) = self.stream.write_all(&record.to_bytes()) {
             self.fail(&format!("cannot write record {sequence}: {error}"));
         }

@@ -24,7 +24,12 @@ pub(super) fn start(
         .within(|| TcpListener::bind(address))
         .with_context(|| format!("cannot bind tcp {address} in namespace {}", machine.name()))?;
     listener.set_nonblocking(true)?;
-    let echo = Echo { listener, server, ledger: ledger.clone(), connections: Vec::new() };
+    let echo = Echo {
+        listener,
+        server,
+        ledger: ledger.clone(),
+        connections: Vec::new(),
+    };
     Worker::start("tcp server", machine, move |stop| {
         let mut echo = echo;
         loop {
@@ -57,7 +62,13 @@ impl Echo {
     /// The listener first, then the connections in their order.
     fn fds(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
         let listener = std::iter::once(self.listener.as_fd());
-        listener.chain(self.connections.iter().map(|connection| connection.stream.as_fd())).collect()
+        listener
+            .chain(
+                self.connections
+                    .iter()
+                    .map(|connection| connection.stream.as_fd()),
+            )
+            .collect()
     }
 
     fn drain(&mut self) -> Result<()> {
@@ -88,7 +99,12 @@ impl Echo {
                     stream.set_nonblocking(true)?;
                     stream.set_nodelay(true)?;
                     let records = Records::default();
-                    self.connections.push(Connection { stream, since: clock::now(), records, over: false });
+                    self.connections.push(Connection {
+                        stream,
+                        since: clock::now(),
+                        records,
+                        over: false,
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}

@@ -29,16 +29,12 @@ pub(super) fn start(
     setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER_BYTES).context("cannot enlarge a receive buffer")?;
     socket.set_nonblocking(true)?;
     let ledger = ledger.clone();
-    Worker::start("udp receiver", machine, move |stop| receive(&socket, server, replies, &ledger, stop))
+    Worker::start("udp receiver", machine, move |stop| {
+        receive(&socket, server, replies, &ledger, stop)
+    })
 }
 
-fn receive(
-    socket: &UdpSocket,
-    server: Server,
-    replies: Replies,
-    ledger: &Ledger,
-    stop: &Stop,
-) -> Result<()> {
+fn receive(socket: &UdpSocket, server: Server, replies: Replies, ledger: &Ledger, stop: &Stop) -> Result<()> {
     while !stop.wait(&[socket.as_fd()], None)?.stopped {
         take_all(socket, server, replies, ledger)?;
     }
@@ -53,7 +49,9 @@ fn take_all(socket: &UdpSocket, server: Server, replies: Replies, ledger: &Ledge
     loop {
         match socket.recv_from(&mut bytes) {
             Ok((count, from)) => {
-                let Some(record) = Record::from_bytes(&bytes[..count]) else { continue };
+                let Some(record) = Record::from_bytes(&bytes[..count]) else {
+                    continue;
+                };
                 ledger.received(record, server, clock::now());
                 if replies == Replies::Echo {
                     // A reply that cannot be sent shows as an unanswered record.

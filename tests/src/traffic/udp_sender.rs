@@ -27,9 +27,18 @@ pub struct UdpFlow {
 }
 
 /// Endlessly many flows from fresh ports, one begun every `apart`, each of `datagrams` datagrams `every` apart.
-pub fn short_udp_flows(apart: Duration, datagrams: u32, every: Duration) -> impl Iterator<Item = UdpFlow> + Send {
+pub fn short_udp_flows(
+    apart: Duration,
+    datagrams: u32,
+    every: Duration,
+) -> impl Iterator<Item = UdpFlow> + Send {
     let lasts = Some(every * datagrams.saturating_sub(1));
-    (0u32..).map(move |number| UdpFlow { starts: apart * number, lasts, every, source_port: None })
+    (0u32..).map(move |number| UdpFlow {
+        starts: apart * number,
+        lasts,
+        every,
+        source_port: None,
+    })
 }
 
 /// A flow under way.
@@ -51,7 +60,13 @@ pub(super) fn start(
     plans: impl Iterator<Item = UdpFlow> + Send + 'static,
     ledger: &Ledger,
 ) -> Result<Worker> {
-    let sender = Sender { to, replies, ledger: ledger.clone(), active: Vec::new(), ended: Vec::new() };
+    let sender = Sender {
+        to,
+        replies,
+        ledger: ledger.clone(),
+        active: Vec::new(),
+        ended: Vec::new(),
+    };
     Worker::start("udp sender", client, move |stop| sender.run(plans, stop))
 }
 
@@ -96,7 +111,14 @@ impl Sender {
             .with_context(|| format!("cannot bind udp source port {port}"))?;
         socket.set_nonblocking(true)?;
         let flow = self.ledger.open(Transport::Udp);
-        Ok(Sending { socket, flow, plan, sequence: 0, next: begin, ends: plan.lasts.map(|lasts| begin + lasts) })
+        Ok(Sending {
+            socket,
+            flow,
+            plan,
+            sequence: 0,
+            next: begin,
+            ends: plan.lasts.map(|lasts| begin + lasts),
+        })
     }
 
     fn send_due(&mut self, now: Moment) {
@@ -137,7 +159,10 @@ impl Sender {
         while clock::now() < deadline {
             let account = self.ledger.account();
             let outstanding = sockets.iter().filter_map(|sending| account.of(sending.flow));
-            if outstanding.into_iter().all(|flow| flow.unanswered.is_empty() && flow.lost.is_empty()) {
+            if outstanding
+                .into_iter()
+                .all(|flow| flow.unanswered.is_empty() && flow.lost.is_empty())
+            {
                 break;
             }
             for place in super::stop::wait_for(&fds, deadline)? {
@@ -154,10 +179,16 @@ impl Sending {
     }
 
     fn send(&mut self, to: SocketAddrV4, ledger: &Ledger) {
-        let record = Record { flow: self.flow, sequence: self.sequence };
+        let record = Record {
+            flow: self.flow,
+            sequence: self.sequence,
+        };
         ledger.sent(self.flow, self.sequence, clock::now());
         if let Err(error) = self.socket.send_to(&record.to_bytes(), to) {
-            ledger.broken(self.flow, format!("cannot send datagram {}: {error}", self.sequence));
+            ledger.broken(
+                self.flow,
+                format!("cannot send datagram {}: {error}", self.sequence),
+            );
         }
         self.sequence += 1;
         self.next = self.next + self.plan.every;
@@ -188,7 +219,14 @@ mod tests {
     fn short_flows_begin_evenly_and_end_with_their_last_datagram() {
         let (apart, every) = (Duration::from_secs(2), Duration::from_millis(100));
         let flows: Vec<_> = short_udp_flows(apart, 3, every).take(3).collect();
-        assert_eq!(flows.iter().map(|flow| flow.starts.as_secs()).collect::<Vec<_>>(), [0, 2, 4]);
-        assert!(flows.iter().all(|flow| flow.lasts == Some(Duration::from_millis(200))));
+        assert_eq!(
+            flows.iter().map(|flow| flow.starts.as_secs()).collect::<Vec<_>>(),
+            [0, 2, 4]
+        );
+        assert!(
+            flows
+                .iter()
+                .all(|flow| flow.lasts == Some(Duration::from_millis(200)))
+        );
     }
 }

@@ -32,7 +32,11 @@ impl Worker {
                 work(&asked)
             })
             .with_context(|| format!("cannot start thread {name}"))?;
-        Ok(Self { name: format!("{name} in {}", machine.name()), stop, thread: Some(thread) })
+        Ok(Self {
+            name: format!("{name} in {}", machine.name()),
+            stop,
+            thread: Some(thread),
+        })
     }
 
     pub fn ask_to_stop(&self) {
@@ -42,7 +46,9 @@ impl Worker {
     /// Stops it and returns what it failed with.
     pub fn finish(mut self) -> Result<()> {
         self.stop.ask();
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         match thread.join() {
             Ok(ended) => ended.with_context(|| self.name.clone()),
             Err(_) => Err(anyhow!("{} panicked", self.name)),

@@ -64,7 +64,10 @@ impl Director {
             "Tunnel" => "-i",
             _ => "-g",
         };
-        self.restore(&format!("-e {} -r {server} {method} -w {weight}\n", service_option(service)?))
+        self.restore(&format!(
+            "-e {} -r {server} {method} -w {weight}\n",
+            service_option(service)?
+        ))
     }
 
     pub fn delete(&self, service: &VirtualService, server: RealServer) -> Result<()> {
@@ -78,17 +81,29 @@ impl Director {
 
     /// One real server of one service; None once it is removed.
     pub fn row(&self, service: &VirtualService, server: RealServer) -> Result<Option<Row>> {
-        Ok(self.table()?.into_iter().find(|row| row.service == *service && row.server == server))
+        Ok(self
+            .table()?
+            .into_iter()
+            .find(|row| row.service == *service && row.server == server))
     }
 }
 
 /// `-u 10.0.0.1:53`, as `ipvsadm` names a service.
 fn service_option(service: &VirtualService) -> Result<String> {
     Ok(match service {
-        VirtualService::Address { protocol: Protocol::Tcp, addr } => format!("-t {addr}"),
-        VirtualService::Address { protocol: Protocol::Udp, addr } => format!("-u {addr}"),
+        VirtualService::Address {
+            protocol: Protocol::Tcp,
+            addr,
+        } => format!("-t {addr}"),
+        VirtualService::Address {
+            protocol: Protocol::Udp,
+            addr,
+        } => format!("-u {addr}"),
         VirtualService::Fwmark { mark, .. } => format!("-f {mark}"),
-        VirtualService::Address { protocol: Protocol::Sctp, .. } => {
+        VirtualService::Address {
+            protocol: Protocol::Sctp,
+            ..
+        } => {
             bail!("{service} is SCTP, which no scenario balances")
         }
     })

@@ -21,7 +21,11 @@ pub struct Machine {
 
 impl Machine {
     pub(super) fn new(name: &str, address: Ipv4Addr) -> Result<Self> {
-        Ok(Self { name: name.to_owned(), address, namespace: Namespace::create()? })
+        Ok(Self {
+            name: name.to_owned(),
+            address,
+            namespace: Namespace::create()?,
+        })
     }
 
     pub fn name(&self) -> &str {
@@ -50,7 +54,8 @@ impl Machine {
 
     /// Starts a program inside and leaves it running.
     pub fn start(&self, command: &mut Command) -> Result<Process> {
-        self.within(|| Process::start(command)).with_context(|| format!("in namespace {}", self.name))
+        self.within(|| Process::start(command))
+            .with_context(|| format!("in namespace {}", self.name))
     }
 
     /// Runs a program where this process runs.

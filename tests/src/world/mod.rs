@@ -74,7 +74,13 @@ impl World {
             host.within(teach_bridge)
                 .with_context(|| format!("cannot send from namespace {}", host.name()))?;
         }
-        Ok(Self { forwarding, client, director: Director::new(director), servers, _switch: switch })
+        Ok(Self {
+            forwarding,
+            client,
+            director: Director::new(director),
+            servers,
+            _switch: switch,
+        })
     }
 
     pub fn forwarding(&self) -> Forwarding {

@@ -23,7 +23,8 @@ impl Namespace {
         let file = thread::spawn(|| -> Result<File> {
             unshare(CloneFlags::CLONE_NEWNET)
                 .context("cannot create a network namespace: run as root (CAP_SYS_ADMIN)")?;
-            File::open("/proc/thread-self/ns/net").context("cannot open /proc/thread-self/ns/net: mount /proc")
+            File::open("/proc/thread-self/ns/net")
+                .context("cannot open /proc/thread-self/ns/net: mount /proc")
         })
         .join()
         .expect("the thread that creates a namespace does not panic")?;
@@ -51,11 +52,20 @@ impl Namespace {
 
     /// Where other programs of this machine find the namespace while it lives.
     pub fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))
+        PathBuf::from(format!(
+            "/proc/{}/fd/{}",
+            std::process::id(),
+            self.file.as_raw_fd()
+        ))
     }
 
     /// A second handle on the same namespace.
     pub fn share(&self) -> Result<Self> {
-        Ok(Self { file: self.file.try_clone().context("cannot duplicate a namespace's file descriptor")? })
+        Ok(Self {
+            file: self
+                .file
+                .try_clone()
+                .context("cannot duplicate a namespace's file descriptor")?,
+        })
     }
 }

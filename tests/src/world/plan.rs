@@ -32,8 +32,10 @@ impl Forwarding {
 }
 
 /// What servers that hold the VIP need on top: the VIP's owner on the link is the director alone.
-pub(super) const SERVER_SYSCTLS: &[(&str, &str)] =
-    &[("net.ipv4.conf.all.arp_ignore", "1"), ("net.ipv4.conf.all.arp_announce", "2")];
+pub(super) const SERVER_SYSCTLS: &[(&str, &str)] = &[
+    ("net.ipv4.conf.all.arp_ignore", "1"),
+    ("net.ipv4.conf.all.arp_announce", "2"),
+];
 
 /// `server1` is 10.1.0.5.
 pub(super) fn server_address(number: u16) -> Ipv4Addr {
@@ -49,7 +51,8 @@ fn link_address(machine: &Machine) -> String {
 /// The bridge and one pair of links per machine, its far end inside that machine as `eth0`.
 pub(super) fn switch(hosts: &[&Machine]) -> String {
     // Links learn nothing from address resolution here, so what the bridge was taught must not age.
-    let mut lines = "link add br0 type bridge ageing_time 100000000 mcast_snooping 0\nlink set br0 up\n".to_owned();
+    let mut lines =
+        "link add br0 type bridge ageing_time 100000000 mcast_snooping 0\nlink set br0 up\n".to_owned();
     for host in hosts {
         let (name, address) = (host.name(), link_address(host));
         let inside = host.namespace().path();
@@ -85,11 +88,16 @@ pub(super) fn director_sysctls() -> Vec<(String, &'static str)> {
 const UP: &str = "link set lo up\nlink set eth0 up\n";
 
 fn neighbour(address: Ipv4Addr, machine: &Machine) -> String {
-    format!("neigh replace {address} lladdr {} dev eth0 nud permanent\n", link_address(machine))
+    format!(
+        "neigh replace {address} lladdr {} dev eth0 nud permanent\n",
+        link_address(machine)
+    )
 }
 
 fn nobody() -> String {
-    format!("route add {NOBODY}/32 dev eth0\nneigh replace {NOBODY} lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n")
+    format!(
+        "route add {NOBODY}/32 dev eth0\nneigh replace {NOBODY} lladdr 02:00:00:00:00:01 dev eth0 nud permanent\n"
+    )
 }
 
 pub(super) fn client(director: &Machine) -> String {

@@ -41,7 +41,14 @@ pub fn read_table(text: &str) -> Vec<Row> {
                     (service, read_address(address), numbers)
                 {
                     let forwarding = forwarding.to_owned();
-                    rows.push(Row { service, server: RealServer(addr), forwarding, weight, active, inactive });
+                    rows.push(Row {
+                        service,
+                        server: RealServer(addr),
+                        forwarding,
+                        weight,
+                        active,
+                        inactive,
+                    });
                 }
             }
             _ => {}
@@ -51,12 +58,18 @@ pub fn read_table(text: &str) -> Vec<Row> {
 }
 
 fn address_service(protocol: Protocol, text: &str) -> Option<VirtualService> {
-    Some(VirtualService::Address { protocol, addr: read_address(text)? })
+    Some(VirtualService::Address {
+        protocol,
+        addr: read_address(text)?,
+    })
 }
 
 fn fwmark_service(text: &str) -> Option<VirtualService> {
     let mark = NonZeroU32::new(u32::from_str_radix(text, 16).ok()?)?;
-    Some(VirtualService::Fwmark { mark, family: Family::V4 })
+    Some(VirtualService::Fwmark {
+        mark,
+        family: Family::V4,
+    })
 }
 
 /// `0A000001:0035` is 10.0.0.1:53.
@@ -85,12 +98,23 @@ mod tests {
         );
         let seen: Vec<_> = rows
             .iter()
-            .map(|row| (row.service.to_string(), row.server.to_string(), row.weight, row.active, row.inactive))
+            .map(|row| {
+                (
+                    row.service.to_string(),
+                    row.server.to_string(),
+                    row.weight,
+                    row.active,
+                    row.inactive,
+                )
+            })
             .collect();
-        assert_eq!(seen, [
-            ("udp:10.0.0.1:53".to_owned(), "10.1.0.6:53".to_owned(), 0, 3, 12),
-            ("fwmark:7".to_owned(), "10.1.0.5:0".to_owned(), 2, 0, 0),
-        ]);
+        assert_eq!(
+            seen,
+            [
+                ("udp:10.0.0.1:53".to_owned(), "10.1.0.6:53".to_owned(), 0, 3, 12),
+                ("fwmark:7".to_owned(), "10.1.0.5:0".to_owned(), 2, 0, 0),
+            ]
+        );
         assert_eq!(rows[0].forwarding, "Masq");
     }
 }
