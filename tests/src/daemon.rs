@@ -19,7 +19,7 @@ use crate::world::{Machine, World};
 /// Found on `PATH`.
 const PROGRAM: &str = "ipvsdrain";
 /// Reading BTF is slow under emulation.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// A daemon on the director; dropping it ends it.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ fn question(name: &str) -> Vec<u8> {
 /// A reply to our question, with response code 0 and at least one answer.
 fn is_success(reply: &[u8]) -> bool {
     matches!(reply, [a, b, flags, code, _, _, high, low, ..]
-        if [*a, *b] == ID && flags & 0x80 != 0 && code & 0x0f == 0 && (*high, *low) != (0, 0))
+        if [*a, *b] == ID && flags & 0x80 != 0 && code % 16 == 0 && (*high, *low) != (0, 0))
 }
 
 #[cfg(test)]

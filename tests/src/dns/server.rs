@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::world::World;
 
 /// A server that has not answered by then never will.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 
 /// The running servers, one per real server; dropping them ends them.
 #[derive(Debug)]

@@ -94,7 +94,7 @@ impl Ledger {
     /// A TCP connection was accepted by a server; the flow is known from its first record.
     pub fn accepted(&self, flow: Flow, server: Server, at: Moment) {
         self.note(flow, |notes| {
-            notes.accepted = notes.accepted.or(Some((server, at)))
+            notes.accepted = notes.accepted.or(Some((server, at)));
         });
     }
 

@@ -23,7 +23,7 @@ use traffic::MaintenanceTraffic;
 /// Traffic before the maintenance begins.
 const BEFORE: Duration = Duration::from_secs(10);
 /// Traffic after the server is out (or was given up on): time for a black hole to show.
-const AFTER: Duration = Duration::from_secs(60);
+const AFTER: Duration = Duration::from_mins(1);
 
 /// A way to take a server out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,14 +22,14 @@ const DNS_SOCKETS: u16 = 6;
 const DNS_PER_SECOND: u32 = 20;
 
 const SYSLOG_PORT: u16 = 514;
-/// One fixed source port per real server, as a syslog or NetFlow sender has.
+/// One fixed source port per real server, as a syslog or `NetFlow` sender has.
 const FIXED_PORTS: [u16; 3] = [40_001, 40_002, 40_003];
 const FIXED_EVERY: Duration = Duration::from_millis(250);
 
 const TCP_PORT: u16 = 7000;
 const LONG_CONNECTIONS: u16 = 6;
 /// The long connections end by themselves this long after the traffic's start.
-const LONG_LASTS: Duration = Duration::from_secs(60);
+const LONG_LASTS: Duration = Duration::from_mins(1);
 const LONG_EVERY: Duration = Duration::from_secs(1);
 const SHORT_EVERY: Duration = Duration::from_secs(2);
 
