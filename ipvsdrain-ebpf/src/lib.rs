@@ -1,1 +1,11 @@
+//! What the eBPF programs and user space share, and the parts of the programs that are plain arithmetic.
+//!
+//! Owns the memory layout of every map value ([`layout`]), the counting of live flows ([`accounting`]) and the one
+//! atomic cell both sides compute with ([`cell`]). No allocation, no I/O, no clock: time is always an argument.
+
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
+
+pub mod accounting;
+pub mod cell;
+pub mod layout;

@@ -5,6 +5,7 @@
 // A program has no outside: here `pub` marks what a module offers to the other verbs.
 #![allow(unreachable_pub)]
 
+mod ebpf;
 mod lab;
 
 use std::process::ExitCode;
@@ -20,6 +21,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Builds the eBPF object that the daemon embeds
+    Ebpf {
+        /// Compares with the committed object instead of writing it, and fails if they differ
+        #[arg(long)]
+        check: bool,
+    },
     /// Boots real kernels and runs scenarios in them
     #[command(subcommand)]
     Lab(lab::cli::Verb),
@@ -27,6 +34,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
+        Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
     };
     ended.unwrap_or_else(|error| {

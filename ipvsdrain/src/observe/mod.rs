@@ -1,1 +1,197 @@
 //! The eBPF side: facts about this kernel become a plan, the plan is loaded, its counts become evidence.
+//!
+//! [`Observer`] is all that others see. Nothing is attached while nothing is watched. This folder alone knows aya
+//! and BTF; it never decides what a reading means.
+//!
+//! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
+
+mod clock;
+mod error;
+mod facts;
+mod host;
+mod object;
+mod plan;
+mod probes;
+mod reading;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
+
+pub use self::error::ObserveError;
+pub use self::reading::{QuietWindows, Reading};
+
+use self::object::Object;
+use self::probes::Probes;
+use crate::identity::{RealServer, VirtualService};
+use crate::moment::Moment;
+
+/// Where facts and programs come from. The default: the embedded object, and the kernel's own files.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// An eBPF object to load instead of the embedded one.
+    pub object: Option<PathBuf>,
+    /// Type information of ip_vs, instead of `/sys/kernel/btf/ip_vs`.
+    pub module_btf: Option<PathBuf>,
+    /// Type information of the kernel, instead of `/sys/kernel/btf/vmlinux`.
+    pub vmlinux_btf: Option<PathBuf>,
+    /// Addresses of functions, instead of `/proc/kallsyms`.
+    pub kallsyms: Option<PathBuf>,
+    /// How many flows can be tracked at once over all watched servers, instead of 262144.
+    pub flow_capacity: Option<u32>,
+}
+
+/// Watches the flows of real servers, from the network namespace of the thread that prepared it.
+pub struct Observer {
+    kernel: Kernel,
+    object: Object,
+    flow_capacity: Option<u32>,
+    /// Loaded and attached; `None` while nothing is watched.
+    probes: Option<Probes>,
+    watched: BTreeMap<(VirtualService, RealServer), Watched>,
+    last_id: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    watch: Watch,
+    since: Moment,
+}
+
+impl Observer {
+    /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
+    pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
+        let object = Object::open(sources.object.as_deref())?;
+        let kernel = plan::plan(&host::collect(sources)?)?;
+        let flow_capacity = sources.flow_capacity;
+        Ok(Self {
+            kernel,
+            object,
+            flow_capacity,
+            probes: None,
+            watched: BTreeMap::new(),
+            last_id: 0,
+        })
+    }
+
+    /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
+    /// Watching what is watched changes nothing.
+    pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
+        let name = (*service, *server);
+        if self.watched.contains_key(&name) {
+            return Ok(());
+        }
+        let slot = self.free_slot().ok_or(ObserveError::TooMany {
+            service: *service,
+            server: *server,
+            limit: SLOTS,
+        })?;
+        self.last_id = self.last_id.wrapping_add(1);
+        let watch = Watch {
+            slot,
+            id: self.last_id,
+        };
+        let dest = watch::dest_key(service, server);
+        if let Some(probes) = &mut self.probes {
+            probes.watch(dest, watch)?;
+        } else {
+            let mut probes = Probes::load(&self.object, &self.kernel, self.flow_capacity)?;
+            probes.watch(dest, watch)?;
+            probes.attach()?;
+            self.probes = Some(probes);
+        }
+        self.watched.insert(
+            name,
+            Watched {
+                watch,
+                since: clock::now(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Stops counting, and forgets the flows. The last one detaches and unloads the programs. No error if it was
+    /// not watched.
+    pub fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
+        let Some(watched) = self.watched.remove(&(*service, *server)) else {
+            return Ok(());
+        };
+        if self.watched.is_empty() {
+            self.probes = None;
+        }
+        match &mut self.probes {
+            Some(probes) => probes.unwatch(watch::dest_key(service, server), watched.watch),
+            None => Ok(()),
+        }
+    }
+
+    pub fn watched(&self) -> impl Iterator<Item = (VirtualService, RealServer)> + '_ {
+        self.watched.keys().copied()
+    }
+
+    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put`; nothing while nothing is watched.
+    pub fn attached(&self) -> Vec<String> {
+        self.probes
+            .iter()
+            .map(|_| format!("kprobe:{}", facts::TRACED))
+            .collect()
+    }
+
+    /// What was seen of one server until `now`, which must be a fresh reading of the clock.
+    pub fn read(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        quiet: &QuietWindows,
+        now: Moment,
+    ) -> Result<Reading, ObserveError> {
+        let windows = reading::seconds(quiet)?;
+        let not_watched = || ObserveError::NotWatched {
+            service: *service,
+            server: *server,
+        };
+        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
+        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
+        let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
+        Ok(reading::of(
+            &copies,
+            probes.health()?,
+            windows,
+            now,
+            watched.since,
+        ))
+    }
+
+    /// Frees the room of flows that no window can see any more. Worth calling about once a minute.
+    pub fn sweep(&mut self, now: Moment) -> Result<(), ObserveError> {
+        let Some(probes) = &mut self.probes else {
+            return Ok(());
+        };
+        let ids: Vec<u32> = self.watched.values().map(|watched| watched.watch.id).collect();
+        probes.forget(|key, flow| {
+            !ids.contains(&key.watch) || now.since(Moment::from_nanos(flow.last_seen)) > watch::FORGET_AFTER
+        })
+    }
+
+    /// Passes the programs' rare messages on to the `log` crate. Call it now and then.
+    pub fn relay_messages(&mut self) {
+        if let Some(probes) = &mut self.probes {
+            probes.relay_messages();
+        }
+    }
+
+    fn free_slot(&self) -> Option<u32> {
+        (0..SLOTS).find(|slot| self.watched.values().all(|watched| watched.watch.slot != *slot))
+    }
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer")
+            .field("watched", &self.watched)
+            .field("attached", &self.attached())
+            .finish()
+    }
+}

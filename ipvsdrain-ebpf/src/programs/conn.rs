@@ -1,0 +1,173 @@
+//! `struct ip_vs_conn` and `struct ip_vs_dest`, copied out of the kernel block by block and read by offset.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use ipvsdrain_ebpf::layout::{BLOCK, Block, DestKey, FlowKey, XMITS};
+
+use crate::kernel::fact;
+
+/// `IP_VS_CONN_F_TEMPLATE`: a persistence template, which no packet belongs to. Same value in 5.10 to 7.2.
+const TEMPLATE: u32 = 0x1000;
+/// `IP_VS_CONN_F_ONE_PACKET`: lives for one datagram and does not count its packets.
+const ONE_PACKET: u32 = 0x2000;
+
+const AF_INET: u16 = 2;
+
+const OFFSET_MASK: u32 = BLOCK as u32 - 1;
+
+/// A copy of a block of kernel memory. The 16 bytes beyond the mask let every masked offset be read at any width.
+#[repr(C, align(8))]
+pub(crate) struct Copied {
+    bytes: [u8; BLOCK + 16],
+}
+
+/// Per CPU: the connection at hand, and one block of its destination at a time.
+#[repr(C)]
+pub(crate) struct Scratch {
+    pub(crate) conn: Copied,
+    pub(crate) dest: Copied,
+}
+
+impl Copied {
+    /// Fills this from `address`; false if that is no readable kernel memory.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, address: u64, block: Block) -> bool {
+        let from = address.wrapping_add(block.start as u64);
+        let length = block.length & OFFSET_MASK;
+        unsafe { bpf_probe_read_kernel(self.bytes.as_mut_ptr().cast(), length, from as *const _) == 0 }
+    }
+
+    /// The field at `offset`, which the loader has checked to be aligned.
+    #[inline(always)]
+    fn field<T: Copy>(&self, offset: u32) -> T {
+        let offset = (offset & OFFSET_MASK) as usize;
+        unsafe { self.bytes.as_ptr().add(offset).cast::<T>().read() }
+    }
+
+    /// An address; of an IPv4 address only the first word means something.
+    #[inline(always)]
+    fn addr(&self, offset: u32, family: u16) -> [u32; 4] {
+        let mut addr = [self.field(offset), 0, 0, 0];
+        if family != AF_INET {
+            addr[1] = self.field(offset.wrapping_add(4));
+            addr[2] = self.field(offset.wrapping_add(8));
+            addr[3] = self.field(offset.wrapping_add(12));
+        }
+        addr
+    }
+}
+
+/// A copied `struct ip_vs_conn`.
+pub(crate) struct Conn<'a>(pub(crate) &'a Copied);
+
+impl Conn<'_> {
+    #[inline(always)]
+    fn flags(&self) -> u32 {
+        self.0.field(fact!(conn.flags))
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_template(&self) -> bool {
+        self.flags() & TEMPLATE != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_one_packet(&self) -> bool {
+        self.flags() & ONE_PACKET != 0
+    }
+
+    /// Whether `packet_xmit` is one of the functions IPVS forwards with. If not, the offsets are not this kernel's.
+    #[inline(always)]
+    pub(crate) fn is_plausible(&self) -> bool {
+        let xmit: u64 = self.0.field(fact!(conn.packet_xmit));
+        let mut index = 0;
+        while index < XMITS {
+            if xmit == fact!(xmits[index]) {
+                return xmit != 0;
+            }
+            index += 1;
+        }
+        false
+    }
+
+    /// The address of the `struct ip_vs_dest`; 0 for a connection that belongs to no configured server.
+    #[inline(always)]
+    pub(crate) fn dest(&self) -> u64 {
+        self.0.field(fact!(conn.dest))
+    }
+
+    /// The address of the `struct netns_ipvs`.
+    #[inline(always)]
+    pub(crate) fn ipvs(&self) -> u64 {
+        self.0.field(fact!(conn.ipvs))
+    }
+
+    #[inline(always)]
+    pub(crate) fn family(&self) -> u16 {
+        let offset = fact!(conn.family);
+        if fact!(conn.family_size) == 1 {
+            self.0.field::<u8>(offset) as u16
+        } else {
+            self.0.field(offset)
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn protocol(&self) -> u16 {
+        self.0.field(fact!(conn.protocol))
+    }
+
+    #[inline(always)]
+    pub(crate) fn state(&self) -> u16 {
+        self.0.field(fact!(conn.state))
+    }
+
+    #[inline(always)]
+    pub(crate) fn in_pkts(&self) -> u32 {
+        self.0.field(fact!(conn.in_pkts))
+    }
+
+    #[inline(always)]
+    pub(crate) fn flow_key(&self, watch: u32) -> FlowKey {
+        let family = self.family();
+        FlowKey {
+            client_addr: self.0.addr(fact!(conn.client_addr), family),
+            virtual_addr: self.0.addr(fact!(conn.virtual_addr), family),
+            watch,
+            client_port: self.0.field(fact!(conn.client_port)),
+            virtual_port: self.0.field(fact!(conn.virtual_port)),
+            protocol: self.protocol(),
+            family,
+        }
+    }
+}
+
+/// The identity of the destination at `address`, behind a service of `service_family`. `None` if it cannot be read.
+#[inline(always)]
+pub(crate) fn dest_key(copy: &mut Copied, address: u64, service_family: u16) -> Option<DestKey> {
+    if !copy.fill(address, fact!(dest.server)) {
+        return None;
+    }
+    let server_family: u16 = copy.field(fact!(dest.family));
+    let mut key = DestKey {
+        virtual_addr: [0; 4],
+        server_addr: copy.addr(fact!(dest.addr), server_family),
+        fwmark: 0,
+        service_family,
+        server_family,
+        protocol: 0,
+        virtual_port: 0,
+        server_port: copy.field(fact!(dest.port)),
+        padding: 0,
+    };
+    if !copy.fill(address, fact!(dest.service)) {
+        return None;
+    }
+    key.fwmark = copy.field(fact!(dest.fwmark));
+    // Behind a fwmark service these fields of the destination carry no meaning.
+    if key.fwmark == 0 {
+        key.protocol = copy.field(fact!(dest.protocol));
+        key.virtual_port = copy.field(fact!(dest.virtual_port));
+        key.virtual_addr = copy.addr(fact!(dest.virtual_addr), service_family);
+    }
+    Some(key)
+}

@@ -1,0 +1,162 @@
+//! The accounting against a model that remembers every flow, and under several threads at once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW, Place, RING_SECONDS, Ring, Rings};
+use ipvsdrain_ebpf::cell::Cell;
+use proptest::prelude::*;
+
+const CLASSES: [Class; 3] = [Class::Udp, Class::TcpOpen, Class::TcpClosing];
+
+fn empty() -> Rings<Cell> {
+    Rings {
+        classes: std::array::from_fn(|_| Ring {
+            buckets: std::array::from_fn(|_| Cell::new(0)),
+        }),
+    }
+}
+
+fn copy(rings: &Rings<Cell>) -> Rings<u64> {
+    Rings {
+        classes: std::array::from_fn(|class| Ring {
+            buckets: std::array::from_fn(|bucket| rings.classes[class].buckets[bucket].load()),
+        }),
+    }
+}
+
+fn live(rings: &Rings<Cell>, class: Class, window: u32, now: u32) -> u64 {
+    copy(rings).classes[class as usize].live(window, now)
+}
+
+fn flow() -> Cell {
+    Cell::new(Place::NOWHERE.bits())
+}
+
+#[test]
+fn a_flow_is_live_until_its_window_ends_and_not_a_second_longer() {
+    let (rings, flow) = (empty(), flow());
+    assert!(rings.packet(&flow, Place::at(Class::Udp, 1000)));
+    assert_eq!(live(&rings, Class::Udp, 10, 1009), 1);
+    assert_eq!(live(&rings, Class::Udp, 10, 1010), 0);
+    assert_eq!(live(&rings, Class::Udp, 1, 1000), 1);
+    assert_eq!(live(&rings, Class::Udp, 1, 1001), 0);
+    assert_eq!(live(&rings, Class::Udp, 0, 1000), 0);
+}
+
+#[test]
+fn the_longest_window_is_kept_and_a_longer_one_is_cut() {
+    let (rings, flow) = (empty(), flow());
+    rings.packet(&flow, Place::at(Class::TcpOpen, 5));
+    let edge = 5 + LONGEST_WINDOW;
+    assert_eq!(live(&rings, Class::TcpOpen, LONGEST_WINDOW, edge - 1), 1);
+    assert_eq!(live(&rings, Class::TcpOpen, u32::MAX, edge), 0);
+}
+
+#[test]
+fn a_change_of_class_moves_the_flow() {
+    let (rings, flow) = (empty(), flow());
+    rings.packet(&flow, Place::at(Class::TcpOpen, 50));
+    assert!(!rings.packet(&flow, Place::at(Class::TcpClosing, 50)));
+    assert_eq!(live(&rings, Class::TcpOpen, 100, 50), 0);
+    assert_eq!(live(&rings, Class::TcpClosing, 100, 50), 1);
+}
+
+#[test]
+fn a_flow_that_returns_after_the_ring_went_round_counts_once() {
+    for silence in [
+        LONGEST_WINDOW,
+        LONGEST_WINDOW + 1,
+        RING_SECONDS - 1,
+        RING_SECONDS,
+        RING_SECONDS + 1,
+        10_000,
+    ] {
+        let (rings, flow) = (empty(), flow());
+        rings.packet(&flow, Place::at(Class::Udp, 7));
+        rings.packet(&flow, Place::at(Class::Udp, 7 + silence));
+        assert_eq!(
+            live(&rings, Class::Udp, LONGEST_WINDOW, 7 + silence),
+            1,
+            "after {silence} s"
+        );
+    }
+}
+
+#[test]
+fn tcp_is_open_in_the_states_the_kernel_counts_as_active() {
+    let open: Vec<u16> = (0..=11)
+        .filter(|state| Class::of(6, *state) == Class::TcpOpen)
+        .collect();
+    assert_eq!(open, [1, 2, 3, 10], "ESTABLISHED, SYN_SENT, SYN_RECV, SYNACK");
+    assert_eq!(Class::of(17, 1), Class::Udp);
+    assert_eq!(Class::of(132, 1), Class::Udp);
+}
+
+/// Several CPUs move the same few flows through many seconds; in the end each flow lies in exactly one bucket.
+#[test]
+fn no_unit_is_lost_or_doubled_between_cpus() {
+    const CPUS: u32 = 4;
+    const FLOWS: usize = 3;
+    const SECONDS: u32 = 2000;
+    let rings = empty();
+    let flows: [Cell; FLOWS] = std::array::from_fn(|_| flow());
+    let clock = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for cpu in 0..CPUS {
+            let (rings, flows, clock) = (&rings, &flows, &clock);
+            scope.spawn(move || {
+                let mut step = cpu;
+                loop {
+                    let now = clock.load(Ordering::SeqCst);
+                    if now >= SECONDS {
+                        return;
+                    }
+                    step = step.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let class = CLASSES[(step >> 16) as usize % 3];
+                    rings.packet(&flows[(step >> 24) as usize % FLOWS], Place::at(class, now));
+                    if step % 40 == 0 {
+                        clock.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    let now = clock.load(Ordering::SeqCst);
+    for flow in &flows {
+        rings.packet(flow, Place::at(Class::Udp, now));
+    }
+    let total: u64 = CLASSES
+        .iter()
+        .map(|class| live(&rings, *class, LONGEST_WINDOW, now))
+        .sum();
+    assert_eq!(total, FLOWS as u64);
+}
+
+/// One packet: which flow, its class, how far time moves before it, and how late this CPU's clock reading is.
+fn packets() -> impl Strategy<Value = Vec<(u8, usize, u32, u32)>> {
+    let pause = prop_oneof![6 => 0..3_u32, 3 => 3..60_u32, 1 => 240..300_u32];
+    prop::collection::vec((0..20_u8, 0..3_usize, pause, 0..2_u32), 0..400)
+}
+
+proptest! {
+    #[test]
+    fn live_flows_equal_the_model(start in 1..5000_u32, packets in packets(), window in 0..=LONGEST_WINDOW, after in 0..300_u32) {
+        let rings = empty();
+        let mut flows: HashMap<u8, Cell> = HashMap::new();
+        let mut model: HashMap<u8, (usize, u32)> = HashMap::new();
+        let mut now = start;
+        for (name, class, pause, late) in packets {
+            now += pause;
+            let second = now - late;
+            let fresh = rings.packet(flows.entry(name).or_insert_with(flow), Place::at(CLASSES[class], second));
+            prop_assert_eq!(fresh, model.insert(name, (class, second)).is_none());
+        }
+        for now in [now, now + after] {
+            for (index, class) in CLASSES.iter().enumerate() {
+                let expected = model.values().filter(|(at, second)| *at == index && now - second < window).count();
+                prop_assert_eq!(live(&rings, *class, window, now), expected as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Why nothing can be observed, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::identity::{RealServer, VirtualService};
+
+/// A failure of the observer. Each names what is missing and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    #[error(
+        "{operation} is not permitted ({source}): run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYSLOG; \
+         kernel lockdown in confidentiality mode also forbids it"
+    )]
+    Permission {
+        operation: &'static str,
+        source: io::Error,
+    },
+
+    #[error("{what} {} cannot be read: {source}", path.display())]
+    Unreadable {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+
+    #[error("the eBPF object {object} is broken: {fault}. Rebuild it with `cargo xtask ebpf`")]
+    BrokenObject { object: String, fault: String },
+
+    #[error(
+        "the eBPF object {object} has layout version {found}, this program reads version {expected}: use the \
+         object that was built with it"
+    )]
+    OtherLayout {
+        object: String,
+        found: u32,
+        expected: u32,
+    },
+
+    #[error(
+        "the ip_vs module is not loaded: `modprobe ip_vs` loads it, and so does the first virtual service"
+    )]
+    IpvsNotLoaded,
+
+    #[error(
+        "the kernel has no type information for ip_vs ({} is missing): it needs CONFIG_DEBUG_INFO_BTF_MODULES, \
+         which kernels before 5.11 do not have",
+        path.display()
+    )]
+    NoTypes { path: PathBuf },
+
+    #[error("the kernel's type information in {} is broken: {fault}", path.display())]
+    BrokenTypes { path: PathBuf, fault: String },
+
+    #[error("this kernel has no struct {structure}: its connections cannot be read")]
+    StructMissing { structure: &'static str },
+
+    #[error("struct {structure} has no member \"{member}\" in this kernel: its connections cannot be read")]
+    FieldMissing {
+        structure: &'static str,
+        member: &'static str,
+    },
+
+    #[error("member \"{member}\" of struct {structure} is not as expected: {fault}")]
+    FieldStrange {
+        structure: &'static str,
+        member: &'static str,
+        fault: String,
+    },
+
+    #[error(
+        "the kernel hides its addresses in {}: set kernel.kptr_restrict to 1 and keep CAP_SYSLOG, or run as root",
+        path.display()
+    )]
+    AddressesHidden { path: PathBuf },
+
+    #[error("this kernel has no function {function}: it cannot be observed")]
+    FunctionMissing { function: &'static str },
+
+    #[error(
+        "{function} cannot be traced ({source}): the kernel needs CONFIG_KPROBES, and the function must not be \
+         excluded from tracing (see kprobes/blacklist in tracefs)"
+    )]
+    NotTraceable {
+        function: &'static str,
+        source: io::Error,
+    },
+
+    #[error("the kernel's verifier refuses the program {program} ({source}); the end of its log:\n{log}")]
+    Rejected {
+        program: &'static str,
+        source: io::Error,
+        log: String,
+    },
+
+    #[error("{operation} failed: {fault}")]
+    Kernel { operation: &'static str, fault: String },
+
+    #[error("{server} of {service} is not watched: watch it first")]
+    NotWatched {
+        service: VirtualService,
+        server: RealServer,
+    },
+
+    #[error("{limit} real servers are watched already, and there is no room for {server} of {service}")]
+    TooMany {
+        service: VirtualService,
+        server: RealServer,
+        limit: u32,
+    },
+
+    #[error("a quiet window of {asked} s cannot be observed: the longest is {longest} s")]
+    WindowTooLong { asked: u64, longest: u64 },
+}

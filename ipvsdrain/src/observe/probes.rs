@@ -1,0 +1,252 @@
+//! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
+//!
+//! Owns every aya type: the loader, the link, the maps.
+
+use std::io;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use aya::programs::{KProbe, ProgramError};
+use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
+use aya_log::EbpfLogger;
+use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
+
+use super::error::ObserveError;
+use super::facts::TRACED;
+use super::object::Object;
+
+/// How many lines of the verifier's log an error carries; the reason stands at its end.
+const LOG_LINES: usize = 12;
+
+/// A shared struct as aya wants it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Raw<T>(T);
+
+// SAFETY: `Plain` promises what `Pod` asks for: integers without implicit padding.
+unsafe impl<T: Plain> Pod for Raw<T> {}
+
+pub(super) struct Probes {
+    /// Holds the program and its link: dropping it detaches and unloads.
+    programs: Ebpf,
+    watched: HashMap<MapData, Raw<DestKey>, Raw<Watch>>,
+    tallies: Array<MapData, Raw<Tally<u64>>>,
+    flows: HashMap<MapData, Raw<FlowKey>, Raw<Flow<u64>>>,
+    health: Array<MapData, Raw<Health<u64>>>,
+    messages: EbpfLogger<&'static dyn log::Log>,
+}
+
+impl Probes {
+    /// Loads the programs with room for `flows` flows, verified but not attached.
+    pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
+        let kernel = Raw(*kernel);
+        let mut loader = EbpfLoader::new();
+        // No relocation against the kernel's types is needed: the plan has the offsets.
+        loader.btf(None).override_global(KERNEL, &kernel, true);
+        if let Some(flows) = flows {
+            loader.map_max_entries("FLOWS", flows);
+        }
+        let mut programs = loader
+            .load(&object.bytes)
+            .map_err(|fault| load_fault(object, fault))?;
+        let messages = EbpfLogger::init(&mut programs)
+            .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
+        let probe: &mut KProbe = programs
+            .program_mut(TRACED)
+            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
+            .try_into()
+            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
+        probe.load().map_err(verify_fault)?;
+        Ok(Self {
+            watched: map(object, &mut programs, "WATCHED")?,
+            tallies: map(object, &mut programs, "TALLIES")?,
+            flows: map(object, &mut programs, "FLOWS")?,
+            health: map(object, &mut programs, "HEALTH")?,
+            messages,
+            programs,
+        })
+    }
+
+    pub(super) fn attach(&mut self) -> Result<(), ObserveError> {
+        let program = self.programs.program_mut(TRACED).map(<&mut KProbe>::try_from);
+        let Some(Ok(probe)) = program else {
+            return Err(ObserveError::FunctionMissing { function: TRACED });
+        };
+        probe.attach(TRACED, 0).map_err(attach_fault)?;
+        Ok(())
+    }
+
+    /// Starts counting `dest` in `watch.slot`, from zero.
+    pub(super) fn watch(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
+        let empty = Tally::empty();
+        self.tallies
+            .set(watch.slot, Raw(empty), 0)
+            .map_err(|fault| map_fault("clearing the counts", &fault))?;
+        self.watched
+            .insert(Raw(dest), Raw(watch), 0)
+            .map_err(|fault| map_fault("watching a server", &fault))
+    }
+
+    /// Stops counting `dest` and forgets its flows.
+    pub(super) fn unwatch(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
+        match self.watched.remove(&Raw(dest)) {
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(fault) => return Err(map_fault("no longer watching a server", &fault)),
+        }
+        self.forget(|key, _| key.watch == watch.id)
+    }
+
+    /// Deletes the flows that `is_over` names.
+    pub(super) fn forget(
+        &mut self,
+        is_over: impl Fn(&FlowKey, &Flow<u64>) -> bool,
+    ) -> Result<(), ObserveError> {
+        // Collected first: deleting while walking makes the kernel start the walk again.
+        let over: Vec<_> = self
+            .flows
+            .iter()
+            .filter_map(Result::ok)
+            .filter(|(key, flow)| is_over(&key.0, &flow.0))
+            .collect();
+        for (key, _) in over {
+            match self.flows.remove(&key) {
+                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Err(fault) => return Err(map_fault("forgetting a flow", &fault)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn tally(&self, watch: Watch) -> Result<Tally<u64>, ObserveError> {
+        self.tallies
+            .get(&watch.slot, 0)
+            .map(|tally| tally.0)
+            .map_err(|fault| map_fault("reading the counts", &fault))
+    }
+
+    pub(super) fn health(&self) -> Result<Health<u64>, ObserveError> {
+        self.health
+            .get(&0, 0)
+            .map(|health| health.0)
+            .map_err(|fault| map_fault("reading the health", &fault))
+    }
+
+    /// Passes the programs' messages on to the `log` crate.
+    pub(super) fn relay_messages(&mut self) {
+        self.messages.flush();
+    }
+}
+
+fn map<M>(object: &Object, programs: &mut Ebpf, name: &str) -> Result<M, ObserveError>
+where
+    M: TryFrom<Map, Error = MapError>,
+{
+    let map = programs
+        .take_map(name)
+        .ok_or_else(|| broken(object, format!("it has no map {name}")))?;
+    M::try_from(map).map_err(|fault| broken(object, format!("map {name}: {fault}")))
+}
+
+fn broken(object: &Object, fault: String) -> ObserveError {
+    ObserveError::BrokenObject {
+        object: object.name.clone(),
+        fault,
+    }
+}
+
+fn is_denied(fault: &io::Error) -> bool {
+    fault.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// The same error again: `io::Error` cannot be cloned, its number can.
+fn same(fault: &io::Error) -> io::Error {
+    fault.raw_os_error().map_or_else(
+        || io::Error::other(fault.to_string()),
+        io::Error::from_raw_os_error,
+    )
+}
+
+fn load_fault(object: &Object, fault: EbpfError) -> ObserveError {
+    match fault {
+        EbpfError::MapError(MapError::CreateError { io_error, .. }) if is_denied(&io_error) => {
+            ObserveError::Permission {
+                operation: "creating eBPF maps",
+                source: io_error,
+            }
+        }
+        EbpfError::MapError(fault) => map_fault("creating eBPF maps", &fault),
+        other => broken(object, with_causes(&other)),
+    }
+}
+
+fn map_fault(operation: &'static str, fault: &MapError) -> ObserveError {
+    match fault {
+        MapError::SyscallError(call) if is_denied(&call.io_error) => ObserveError::Permission {
+            operation,
+            source: same(&call.io_error),
+        },
+        other => ObserveError::Kernel {
+            operation,
+            fault: with_causes(other),
+        },
+    }
+}
+
+fn verify_fault(fault: ProgramError) -> ObserveError {
+    match fault {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+            // Without a log the verifier was never asked: the caller may not load programs at all.
+            if lines.is_empty() && is_denied(&io_error) {
+                return ObserveError::Permission {
+                    operation: "loading eBPF programs",
+                    source: io_error,
+                };
+            }
+            let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            ObserveError::Rejected {
+                program: TRACED,
+                source: io_error,
+                log,
+            }
+        }
+        other => ObserveError::Kernel {
+            operation: "loading eBPF programs",
+            fault: with_causes(&other),
+        },
+    }
+}
+
+fn attach_fault(fault: ProgramError) -> ObserveError {
+    match fault {
+        ProgramError::SyscallError(call) if is_denied(&call.io_error) => ObserveError::Permission {
+            operation: "attaching a kprobe",
+            source: call.io_error,
+        },
+        ProgramError::SyscallError(call) => ObserveError::NotTraceable {
+            function: TRACED,
+            source: call.io_error,
+        },
+        other => ObserveError::NotTraceable {
+            function: TRACED,
+            source: io::Error::other(with_causes(&other)),
+        },
+    }
+}
+
+/// An error and its causes in one line: aya keeps the errno in the cause.
+fn with_causes(fault: &dyn std::error::Error) -> String {
+    let mut said = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        let text = fault.to_string();
+        if !said.contains(&text) {
+            said = format!("{said}: {text}");
+        }
+        cause = fault.source();
+    }
+    said
+}

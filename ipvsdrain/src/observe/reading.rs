@@ -1,0 +1,143 @@
+//! Counts become a reading: live flows per class within their quiet windows.
+
+use std::time::Duration;
+
+use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW};
+use ipvsdrain_ebpf::layout::{Health, Tally};
+
+use super::error::ObserveError;
+use crate::moment::Moment;
+
+/// For how long a silent flow still counts as live. At most [`QuietWindows::LONGEST`] each; parts of a second count
+/// as a whole one, since the programs count by the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuietWindows {
+    pub udp: Duration,
+    /// TCP that IPVS counts as active.
+    pub tcp: Duration,
+    /// TCP past FIN or RST.
+    pub closing: Duration,
+}
+
+impl QuietWindows {
+    /// The longest window that can be observed.
+    pub const LONGEST: Duration = Duration::from_secs(LONGEST_WINDOW as u64);
+}
+
+/// What was seen of one real server, from the moment it was watched until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// UDP and SCTP flows forwarded or answered within their window.
+    pub live_udp: u64,
+    /// TCP flows in a state IPVS counts as active, seen within their window.
+    pub live_tcp_open: u64,
+    /// TCP flows past FIN or RST, seen within their window.
+    pub live_tcp_closing: u64,
+    /// Packets from clients, of tracked flows.
+    pub forwarded: u64,
+    /// Packets from the server that passed through IPVS (masquerade), of tracked flows.
+    pub replied: u64,
+    /// The last packet in either direction; `None` if none was seen.
+    pub last_packet: Option<Moment>,
+    /// Packets whose flow found no room. Not zero: there are more live flows than this reading says.
+    pub untracked: u64,
+    /// Packets the programs could not make sense of, over all servers. Not zero: the reading proves nothing.
+    pub mistaken: u64,
+    /// Nothing before this moment was seen.
+    pub watched_since: Moment,
+}
+
+/// The windows in whole seconds, by class.
+pub(super) fn seconds(quiet: &QuietWindows) -> Result<[u32; 3], ObserveError> {
+    let whole = |window: Duration| {
+        let asked = window.as_secs() + u64::from(window.subsec_nanos() > 0);
+        u32::try_from(asked)
+            .ok()
+            .filter(|asked| *asked <= LONGEST_WINDOW)
+            .ok_or(ObserveError::WindowTooLong {
+                asked,
+                longest: u64::from(LONGEST_WINDOW),
+            })
+    };
+    let mut by_class = [0; 3];
+    by_class[Class::Udp as usize] = whole(quiet.udp)?;
+    by_class[Class::TcpOpen as usize] = whole(quiet.tcp)?;
+    by_class[Class::TcpClosing as usize] = whole(quiet.closing)?;
+    Ok(by_class)
+}
+
+/// Reads `copies` of one tally, taken one after the other: a flow that moved to another second while one copy was
+/// made may be missing from it, but not from the next. So the larger count is the right one.
+pub(super) fn of(
+    copies: &[Tally<u64>; 2],
+    health: Health<u64>,
+    windows: [u32; 3],
+    now: Moment,
+    watched_since: Moment,
+) -> Reading {
+    let second = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+    let live = |class: Class| {
+        let count =
+            |tally: &Tally<u64>| tally.rings.classes[class as usize].live(windows[class as usize], second);
+        copies.iter().map(count).max().unwrap_or(0)
+    };
+    let last = &copies[1];
+    Reading {
+        live_udp: live(Class::Udp),
+        live_tcp_open: live(Class::TcpOpen),
+        live_tcp_closing: live(Class::TcpClosing),
+        forwarded: last.forwarded,
+        replied: last.packets.saturating_sub(last.forwarded),
+        last_packet: (last.last_packet != 0).then(|| Moment::from_nanos(last.last_packet)),
+        untracked: last.untracked,
+        mistaken: health.mistaken + health.unreadable,
+        watched_since,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(seconds: u64) -> QuietWindows {
+        let window = Duration::from_secs(seconds);
+        QuietWindows {
+            udp: window,
+            tcp: window,
+            closing: window,
+        }
+    }
+
+    #[test]
+    fn a_window_longer_than_the_ring_is_refused() {
+        assert!(seconds(&windows(250)).is_ok());
+        let said = seconds(&windows(251)).unwrap_err().to_string();
+        assert!(said.contains("251 s") && said.contains("250 s"), "{said}");
+    }
+
+    #[test]
+    fn a_part_of_a_second_counts_as_a_whole_one() {
+        let quiet = QuietWindows {
+            udp: Duration::from_millis(1500),
+            ..windows(3)
+        };
+        assert_eq!(seconds(&quiet).unwrap(), [2, 3, 3]);
+    }
+
+    #[test]
+    fn a_flow_that_moved_during_one_copy_is_live() {
+        let mut copies = [Tally::empty(); 2];
+        copies[1].rings.classes[Class::Udp as usize].buckets[7] = (7 << 32) | 1;
+        let reading = of(
+            &copies,
+            Health::default(),
+            [5, 5, 5],
+            Moment::from_secs(8),
+            Moment::from_secs(1),
+        );
+        assert_eq!(
+            (reading.live_udp, reading.live_tcp_open, reading.last_packet),
+            (1, 0, None)
+        );
+    }
+}

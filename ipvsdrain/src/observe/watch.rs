@@ -1,0 +1,82 @@
+//! How a service and a server are named to the programs.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipvsdrain_ebpf::accounting::RING_SECONDS;
+use ipvsdrain_ebpf::layout::DestKey;
+
+use crate::identity::{Family, RealServer, VirtualService};
+
+/// A flow silent for this long lies in no ring any more.
+pub(super) const FORGET_AFTER: Duration = Duration::from_secs(RING_SECONDS as u64);
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+
+/// The key the programs build from the kernel's `struct ip_vs_dest`: network order, unused parts zero.
+pub(super) fn dest_key(service: &VirtualService, server: &RealServer) -> DestKey {
+    let mut key = DestKey {
+        service_family: family(service.family()),
+        server_family: family(Family::of(server.0.ip())),
+        server_addr: words(server.0.ip()),
+        server_port: server.0.port().to_be(),
+        ..DestKey::default()
+    };
+    match service {
+        VirtualService::Address { protocol, addr } => {
+            key.protocol = u16::from(protocol.number());
+            key.virtual_addr = words(addr.ip());
+            key.virtual_port = addr.port().to_be();
+        }
+        VirtualService::Fwmark { mark, .. } => key.fwmark = mark.get(),
+    }
+    key
+}
+
+const fn family(family: Family) -> u16 {
+    match family {
+        Family::V4 => AF_INET,
+        Family::V6 => AF_INET6,
+    }
+}
+
+/// An address as it lies in memory, in words of 4 bytes.
+fn words(addr: IpAddr) -> [u32; 4] {
+    match addr {
+        IpAddr::V4(addr) => [u32::from_ne_bytes(addr.octets()), 0, 0, 0],
+        IpAddr::V6(addr) => {
+            let mut words = [0; 4];
+            for (word, bytes) in words.iter_mut().zip(addr.octets().as_chunks::<4>().0) {
+                *word = u32::from_ne_bytes(*bytes);
+            }
+            words
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_lies_in_memory_as_the_kernel_keeps_it() {
+        let service = "udp:10.0.0.1:53".parse().unwrap();
+        let key = dest_key(&service, &"10.1.0.5:5353".parse().unwrap());
+        assert_eq!(key.virtual_addr[0].to_ne_bytes(), [10, 0, 0, 1]);
+        assert_eq!(key.server_addr[0].to_ne_bytes(), [10, 1, 0, 5]);
+        assert_eq!(key.server_port.to_ne_bytes(), [0x14, 0xe9]);
+        assert_eq!((key.protocol, key.virtual_port.to_ne_bytes()), (17, [0, 53]));
+        assert_eq!((key.service_family, key.server_family), (2, 2));
+    }
+
+    #[test]
+    fn a_fwmark_service_is_its_mark_and_family_alone() {
+        let key = dest_key(&"fwmark6:7".parse().unwrap(), &"10.1.0.5:0".parse().unwrap());
+        assert_eq!(
+            (key.fwmark, key.protocol, key.virtual_port, key.virtual_addr),
+            (7, 0, 0, [0; 4])
+        );
+        assert_eq!((key.service_family, key.server_family), (10, 2));
+    }
+}
