@@ -10,6 +10,7 @@ pub mod ground;
 pub mod guest;
 pub mod ledger;
 pub mod maintenance;
+pub mod mounts;
 pub mod performance;
 pub mod process;
 pub mod protocol;
