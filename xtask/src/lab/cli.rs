@@ -134,7 +134,7 @@ pub fn serve(verb: Verb) -> anyhow::Result<ExitCode> {
 }
 
 fn list(json: bool) -> anyhow::Result<ExitCode> {
-    let all = scenarios::list(&binaries::build()?)?;
+    let all = scenarios::all()?;
     if json {
         println!("{}", serde_json::to_string(&all)?);
     } else {
@@ -149,7 +149,7 @@ fn names_or_all(names: &[String]) -> anyhow::Result<Vec<String>> {
     if !names.is_empty() {
         return Ok(names.to_vec());
     }
-    Ok(scenarios::list(&binaries::build()?)?
+    Ok(scenarios::all()?
         .into_iter()
         .map(|scenario| scenario.name)
         .collect())
@@ -213,7 +213,7 @@ fn run_command(exec: &Exec) -> anyhow::Result<ExitCode> {
 fn fetch(kernels: Vec<KernelChoice>) -> anyhow::Result<ExitCode> {
     host_tools::ensure_present()?;
     let binaries = binaries::build()?;
-    let all: Vec<_> = scenarios::list(&binaries)?
+    let all: Vec<_> = scenarios::all()?
         .into_iter()
         .map(|scenario| scenario.name)
         .collect();
