@@ -297,3 +297,54 @@ fn read_to_rest(console: &mut Console) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(scenario: &str) -> ScenarioResult {
+        ScenarioResult {
+            scenario: scenario.into(),
+            kernel: "6.1.0".into(),
+            passed: true,
+            error: None,
+            value: serde_json::Value::Null,
+            guest_seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_guest_that_dies_fails_the_running_scenario_and_those_after_it() {
+        let names = ["first", "second", "third"].map(str::to_owned);
+        let request = Request::new(KernelChoice::Debian("6.1"), names.to_vec());
+        let boot = Boot {
+            request: &request,
+            folder: PathBuf::new(),
+            image: PathBuf::new(),
+            initramfs: PathBuf::new(),
+            release: "6.1.0".into(),
+        };
+        let mut followed = Followed {
+            failure: Some("the kernel panicked".into()),
+            ..Followed::default()
+        };
+        followed.take(&Event::Started {
+            scenario: "first".into(),
+        });
+        followed.take(&Event::Finished(result("first")));
+        followed.take(&Event::Started {
+            scenario: "second".into(),
+        });
+        let results = boot.judge(followed);
+        let errors: Vec<_> = results.iter().map(|result| result.error.as_deref()).collect();
+        assert_eq!(
+            errors,
+            [
+                None,
+                Some("the kernel panicked"),
+                Some("not run: `second` took the guest down")
+            ]
+        );
+        assert_eq!(results.iter().filter(|result| result.passed).count(), 1);
+    }
+}
