@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::binaries::Binaries;
+use super::binaries::{self, Binaries};
 
 /// A scenario, as far as the host needs to know it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,7 +16,12 @@ pub struct Described {
     pub programs: Vec<String>,
 }
 
-pub fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
+/// Every scenario; builds the tests' binary if it is out of date.
+pub fn all() -> anyhow::Result<Vec<Described>> {
+    list(&binaries::build()?)
+}
+
+fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
     let output = Command::new(&binaries.lab)
         .args(["list", "--json"])
         .output()
