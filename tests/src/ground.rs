@@ -20,6 +20,12 @@ pub const SCENARIOS: &[Scenario] = &[
         programs: &[],
         run: five_minutes_pass,
     },
+    Scenario {
+        name: "each-scenario-starts-clean",
+        about: "nothing that another scenario left behind is visible: services, interfaces, processes",
+        programs: &[],
+        run: starts_clean,
+    },
 ];
 
 fn kernel_has_ip_vs(stage: &mut Stage) -> anyhow::Result<Value> {
@@ -41,10 +47,33 @@ fn kernel_has_ip_vs(stage: &mut Stage) -> anyhow::Result<Value> {
     Ok(json!({"ipvs": version, "module_btf": std::path::Path::new("/sys/kernel/btf/ip_vs").exists()}))
 }
 
+fn starts_clean(_stage: &mut Stage) -> anyhow::Result<Value> {
+    let table = run("ipvsadm -S -n")?;
+    ensure!(table.trim().is_empty(), "services are left: {table}");
+    let links = run("ip -o link")?;
+    let left = links
+        .lines()
+        .filter(|line| line.contains("veth") || line.contains("dummy"))
+        .count();
+    ensure!(left == 0, "interfaces are left: {links}");
+    ensure!(
+        std::process::id() == 1,
+        "the scenario is not the first process of its namespace"
+    );
+    // What must not be seen by the next run of this very scenario.
+    run("ipvsadm -A -u 192.0.2.1:53 -s rr")?;
+    run("ip link add veth-a type veth peer name veth-b")?;
+    Command::new("sleep")
+        .arg("100000")
+        .spawn()
+        .context("cannot start sleep")?;
+    Ok(Value::Null)
+}
+
 fn five_minutes_pass(_stage: &mut Stage) -> anyhow::Result<Value> {
     let begin = std::time::Instant::now();
     // The one test whose subject is a sleep: the lab's clock itself.
-    std::thread::sleep(std::time::Duration::from_secs(300));
+    std::thread::sleep(std::time::Duration::from_mins(5));
     let seconds = begin.elapsed().as_secs_f64();
     ensure!(
         (300.0..301.0).contains(&seconds),

@@ -12,21 +12,22 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::performance;
 use crate::protocol::{Event, REQUEST_PATH, Request, Stream};
 use crate::scenario::Sink;
+use crate::{mounts, performance};
 
 /// The second serial port: events only, so that the kernel's own messages never mix with them.
 const EVENT_PORT: &str = "/dev/ttyS1";
 
-/// Whether this process is the first one of a lab's guest (it may be that of a container, too).
+/// Whether this process is the first one of a lab's guest. It may also be that of a container, or of the
+/// namespace of one scenario, which is told what to perform.
 pub fn is_this() -> bool {
-    std::process::id() == 1 && Path::new(REQUEST_PATH).exists()
+    let performs = std::env::args().nth(1).is_some_and(|word| word == "perform");
+    std::process::id() == 1 && Path::new(REQUEST_PATH).exists() && !performs
 }
 
 /// Runs the guest from its first to its last moment.
@@ -44,14 +45,13 @@ pub fn main() -> ! {
 
 fn live() -> anyhow::Result<()> {
     set_environment();
-    mount_file_systems()?;
+    mounts::mount_all(mounts::ONCE)?;
     let sink = event_port()?;
-    let kernel = kernel_release()?;
     sink(&Event::Booted {
-        kernel: kernel.clone(),
+        kernel: performance::kernel_release(),
         guest_seconds: guest_seconds(),
     });
-    if let Err(error) = obey(&kernel, &sink) {
+    if let Err(error) = obey(&sink) {
         sink(&Event::Trouble {
             text: format!("{error:#}"),
         });
@@ -62,7 +62,7 @@ fn live() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn obey(kernel: &str, sink: &Sink) -> anyhow::Result<()> {
+fn obey(sink: &Sink) -> anyhow::Result<()> {
     let text = fs::read(REQUEST_PATH).with_context(|| format!("cannot read {REQUEST_PATH}"))?;
     let request: Request = serde_json::from_slice(&text).with_context(|| format!("in {REQUEST_PATH}"))?;
     beat(sink.clone());
@@ -70,7 +70,7 @@ fn obey(kernel: &str, sink: &Sink) -> anyhow::Result<()> {
     command(&["ip", "link", "set", "lo", "up"])?;
     command(&["modprobe", "ip_vs"])?;
     if request.command.is_empty() {
-        performance::run_all(&request, kernel, sink);
+        performance::run_all(&request, sink);
     } else {
         let code = run_command(&request.command, sink)?;
         sink(&Event::Exited { code });
@@ -85,25 +85,6 @@ fn set_environment() {
         std::env::set_var("HOME", "/root");
         std::env::set_var("RUST_BACKTRACE", "1");
     }
-}
-
-fn mount_file_systems() -> anyhow::Result<()> {
-    for (kind, target) in [
-        ("proc", "/proc"),
-        ("sysfs", "/sys"),
-        ("devtmpfs", "/dev"),
-        ("tmpfs", "/run"),
-        ("tmpfs", "/tmp"),
-        ("bpf", "/sys/fs/bpf"),
-        ("debugfs", "/sys/kernel/debug"),
-        ("tracefs", "/sys/kernel/tracing"),
-    ] {
-        fs::create_dir_all(target).with_context(|| format!("cannot make {target}"))?;
-        mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
-            .with_context(|| format!("cannot mount {kind} on {target}"))?;
-    }
-    fs::create_dir_all("/dev/shm").context("cannot make /dev/shm")?;
-    Ok(())
 }
 
 fn event_port() -> anyhow::Result<Sink> {
@@ -128,12 +109,6 @@ fn write_line(port: &mut File, line: &str) {
         // The console is the only place left to say it.
         eprintln!("lab guest: cannot write to {EVENT_PORT}: {error}");
     }
-}
-
-fn kernel_release() -> anyhow::Result<String> {
-    let text =
-        fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
-    Ok(text.trim().to_owned())
 }
 
 /// Seconds since the guest booted, by its own clock.

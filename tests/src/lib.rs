@@ -4,6 +4,7 @@
 
 pub mod ground;
 pub mod guest;
+pub mod mounts;
 pub mod performance;
 pub mod protocol;
 pub mod scenario;

@@ -1,84 +1,185 @@
-//! Runs scenarios one after another and reports each: the same in the guest and on the host itself.
+//! Runs scenarios one after another, each alone: in a process of its own, in fresh network, mount and
+//! process namespaces. So none inherits another's tables, sysctls, pinned maps or daemons, whatever its
+//! end was, and on a host the machine's own network is never touched.
 //!
-//! A scenario runs in a thread of its own, so that a panic or an endless wait ends that scenario only.
+//! Two sides meet here: [`run_all`] starts the processes, [`perform`] is what each of them does.
 
 use std::any::Any;
+use std::io::{BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, anyhow};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
+use crate::mounts;
 use crate::protocol::{Event, Request, ScenarioResult};
-use crate::scenario::{Scenario, Sink, Stage, find, missing_programs};
+use crate::scenario::{Sink, Stage, find, missing_programs};
 
-/// Runs the scenarios of `request` in order, and says whether all passed. After one that ran out of
-/// time the rest is not run: its thread may still hold the network.
-pub fn run_all(request: &Request, kernel: &str, sink: &Sink) -> bool {
-    let mut stuck = None;
+/// Runs the scenarios of `request` in order, and says whether all passed.
+pub fn run_all(request: &Request, sink: &Sink) -> bool {
     let mut all_passed = true;
     for name in &request.scenarios {
         let begin = Instant::now();
-        let ended = match (&stuck, find(name)) {
-            (Some(earlier), _) => Err(format!("not run: `{earlier}` before it ran out of time")),
-            (None, Err(error)) => Err(format!("{error:#}")),
-            (None, Ok(scenario)) => {
-                sink(&Event::Started {
-                    scenario: name.clone(),
-                });
-                let limit = Duration::from_secs(request.limit_seconds);
-                run_one(scenario, request.options.clone(), sink, limit).unwrap_or_else(|| {
-                    stuck = Some(name.clone());
-                    Err(format!(
-                        "not done after {} s of the guest's clock",
-                        request.limit_seconds
-                    ))
-                })
-            }
-        };
-        all_passed &= ended.is_ok();
-        let (value, error) = match ended {
-            Ok(value) => (value, None),
-            Err(text) => (Value::Null, Some(text)),
-        };
-        sink(&Event::Finished(ScenarioResult {
+        let ended = find(name).and_then(|_| run_apart(name, request, sink));
+        let result = ended.unwrap_or_else(|error| ScenarioResult {
             scenario: name.clone(),
-            kernel: kernel.to_owned(),
-            passed: error.is_none(),
-            error,
-            value,
+            kernel: kernel_release(),
+            passed: false,
+            error: Some(format!("{error:#}")),
+            value: Value::Null,
             guest_seconds: begin.elapsed().as_secs_f64(),
-        }));
+        });
+        all_passed &= result.passed;
+        sink(&Event::Finished(result));
     }
     all_passed
 }
 
-/// What the scenario returned, or why it failed; nothing if it is still at it after `limit`.
-fn run_one(
-    scenario: Scenario,
-    options: Value,
-    sink: &Sink,
-    limit: Duration,
-) -> Option<Result<Value, String>> {
-    let missing = missing_programs(&scenario);
-    if !missing.is_empty() {
-        return Some(Err(format!(
-            "programs it needs are not here: {}",
-            missing.join(", ")
-        )));
-    }
-    let (done, ending) = mpsc::channel();
-    let mut stage = Stage::new(scenario.name, options, sink.clone());
-    std::thread::spawn(move || {
-        let ended = match catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut stage))) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(format!("{error:#}")),
-            Err(panic) => Err(format!("panicked: {}", panic_text(panic.as_ref()))),
-        };
-        // Nobody listens any more where the time limit has passed.
-        let _ = done.send(ended);
+/// Runs one scenario in its own process and passes its events on, up to its result.
+fn run_apart(name: &str, request: &Request, sink: &Sink) -> anyhow::Result<ScenarioResult> {
+    sink(&Event::Started {
+        scenario: name.to_owned(),
     });
-    ending.recv_timeout(limit).ok()
+    let mut child = spawn_in_namespaces(name, &request.options)?;
+    let ended = follow(&mut child, Duration::from_secs(request.limit_seconds), sink);
+    // It is the first process of its namespace: everything it left running ends with it.
+    let _ = child.kill();
+    let status = child.wait().context("cannot wait for the scenario's process")?;
+    match ended? {
+        Some(result) => Ok(result),
+        None => Err(anyhow!("its process ended without a result: {status}")),
+    }
+}
+
+/// A thread enters new namespaces and starts the process there; the threads it leaves behind stay outside.
+fn spawn_in_namespaces(name: &str, options: &Value) -> anyhow::Result<Child> {
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg("perform")
+        .arg(name)
+        .arg(format!("--options={options}"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let starter = thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
+            .context("cannot make namespaces (unshare)")?;
+        command.spawn().context("cannot start the scenario's process")
+    });
+    starter
+        .join()
+        .map_err(|panic| anyhow!("{}", panic_text(panic.as_ref())))?
+}
+
+/// Passes on what the process says, up to its result; nothing if it ends without one.
+fn follow(child: &mut Child, limit: Duration, sink: &Sink) -> anyhow::Result<Option<ScenarioResult>> {
+    let output = child
+        .stdout
+        .take()
+        .context("the scenario's process has no output")?;
+    let lines = lines_of(output);
+    let deadline = Instant::now() + limit;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => match Event::from_line(&line) {
+                Some(Event::Finished(result)) => return Ok(Some(result)),
+                Some(event) => sink(&event),
+                // A program that the scenario started wrote this; the console's log keeps it.
+                None => eprintln!("{line}"),
+            },
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                return Err(anyhow!(
+                    "not done after {} s of the guest's clock",
+                    limit.as_secs()
+                ));
+            }
+        }
+    }
+}
+
+fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// What a scenario's own process does: makes the namespaces usable, runs the scenario, writes the result.
+pub fn perform(name: &str, options: Value) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    let sink: Sink = Arc::new(|event: &Event| {
+        // A reader that went away is no reason to stop half-way.
+        let _ = std::io::stdout().write_all(event.to_line().as_bytes());
+    });
+    let ended = settle_in().and_then(|()| run_scenario(name, options, sink.clone()));
+    let (value, error) = match ended {
+        Ok(value) => (value, None),
+        Err(error) => (Value::Null, Some(format!("{error:#}"))),
+    };
+    sink(&Event::Finished(ScenarioResult {
+        scenario: name.to_owned(),
+        kernel: kernel_release(),
+        passed: error.is_none(),
+        error,
+        value,
+        guest_seconds: begin.elapsed().as_secs_f64(),
+    }));
+    Ok(())
+}
+
+/// Gives these namespaces file systems of their own, and a loopback.
+fn settle_in() -> anyhow::Result<()> {
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .context("cannot make the mounts private")?;
+    mounts::mount_all(mounts::PER_SCENARIO)?;
+    let output = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .output()
+        .context("cannot start ip")?;
+    anyhow::ensure!(
+        output.status.success(),
+        "ip link set lo up: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn run_scenario(name: &str, options: Value, sink: Sink) -> anyhow::Result<Value> {
+    let scenario = find(name)?;
+    let missing = missing_programs(&scenario);
+    anyhow::ensure!(
+        missing.is_empty(),
+        "programs it needs are not here: {}",
+        missing.join(", ")
+    );
+    let mut stage = Stage::new(scenario.name, options, sink);
+    catch_unwind(AssertUnwindSafe(|| (scenario.run)(&mut stage)))
+        .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", panic_text(panic.as_ref()))))
+}
+
+/// The running kernel's release, as in `uname -r`.
+pub fn kernel_release() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
@@ -91,58 +192,57 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
-    fn scenario(run: fn(&mut Stage) -> anyhow::Result<Value>) -> Scenario {
-        Scenario {
-            name: "one",
-            about: "",
-            programs: &[],
-            run,
-        }
+    fn shell(script: &str) -> Child {
+        Command::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
     }
 
-    fn ended(scenario: Scenario, limit: Duration) -> Option<Result<Value, String>> {
-        run_one(scenario, Value::Null, &(Arc::new(|_: &Event| ()) as Sink), limit)
+    fn nobody() -> Sink {
+        Arc::new(|_: &Event| ())
     }
-
-    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
-    fn errors_and_panics_are_failures_with_their_text() {
-        assert_eq!(
-            ended(scenario(|_| Ok(Value::from(7))), LONG),
-            Some(Ok(Value::from(7)))
+    fn a_process_that_dies_has_no_result_and_an_endless_one_is_given_up() {
+        let ended = follow(
+            &mut shell("echo noise; exit 1"),
+            Duration::from_mins(1),
+            &nobody(),
         );
-        let error = ended(scenario(|_| Err(anyhow::anyhow!("inner").context("outer"))), LONG);
-        assert_eq!(error, Some(Err("outer: inner".into())));
-        let panic = ended(scenario(|_| panic!("lost {} packets", 3)), LONG);
-        assert_eq!(panic, Some(Err("panicked: lost 3 packets".into())));
+        assert_eq!(ended.unwrap(), None);
+        let mut endless = shell("exec sleep 1000");
+        let error = follow(&mut endless, Duration::from_millis(20), &nobody()).unwrap_err();
+        endless.kill().unwrap();
+        endless.wait().unwrap();
+        assert!(error.to_string().contains("not done after"));
     }
 
     #[test]
-    fn an_endless_scenario_is_given_up() {
-        let endless = scenario(|_| {
-            loop {
-                std::thread::park();
-            }
-        });
-        assert_eq!(ended(endless, Duration::from_millis(20)), None);
-    }
-
-    #[test]
-    fn a_missing_program_fails_the_scenario() {
-        let needy = Scenario {
-            programs: &["nothing/no-such-program"],
-            ..scenario(|_| Ok(Value::Null))
+    fn a_result_is_taken_as_it_was_written() {
+        let result = ScenarioResult {
+            scenario: "one".into(),
+            kernel: "6.1".into(),
+            passed: true,
+            error: None,
+            value: Value::from(7),
+            guest_seconds: 2.0,
         };
-        assert!(
-            ended(needy, LONG)
-                .unwrap()
-                .unwrap_err()
-                .contains("no-such-program")
+        let line = Event::Finished(result.clone()).to_line();
+        let mut child = shell(&format!("echo '{}'", line.trim()));
+        assert_eq!(
+            follow(&mut child, Duration::from_mins(1), &nobody()).unwrap(),
+            Some(result)
         );
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_panic_keeps_its_text() {
+        let panic = catch_unwind(|| panic!("lost {} packets", 3)).unwrap_err();
+        assert_eq!(panic_text(panic.as_ref()), "lost 3 packets");
     }
 }

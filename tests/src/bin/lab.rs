@@ -40,6 +40,13 @@ enum Verb {
         #[arg(long, default_value_t = 3600)]
         limit: u64,
     },
+    /// One scenario, inside the namespaces made for it
+    #[command(hide = true)]
+    Perform {
+        name: String,
+        #[arg(long)]
+        options: serde_json::Value,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,6 +77,7 @@ fn serve(verb: Verb) -> anyhow::Result<bool> {
             options,
             limit,
         } => return run_here(names, options, limit),
+        Verb::Perform { name, options } => performance::perform(&name, options)?,
     }
     Ok(true)
 }
@@ -87,8 +95,13 @@ fn run_here(scenarios: Vec<String>, options: serde_json::Value, limit_seconds: u
         Path::new("/proc/net/ip_vs").exists(),
         "this machine's kernel has no ip_vs: run the scenarios in a guest, `cargo xtask lab run`"
     );
-    let kernel =
-        std::fs::read_to_string("/proc/sys/kernel/osrelease").context("cannot read the kernel's release")?;
+    // Scenarios start the daemon by its name; it was built beside this binary.
+    let beside = std::env::current_exe().context("cannot find this binary")?;
+    let mut path = beside.parent().unwrap_or(Path::new("/")).as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    // SAFETY: no other thread exists yet.
+    unsafe { std::env::set_var("PATH", path) };
     let request = Request {
         scenarios,
         options,
@@ -99,5 +112,5 @@ fn run_here(scenarios: Vec<String>, options: serde_json::Value, limit_seconds: u
         // A reader that went away is no reason to stop half-way through a scenario's clean-up.
         let _ = std::io::stdout().write_all(event.to_line().as_bytes());
     });
-    Ok(performance::run_all(&request, kernel.trim(), &sink))
+    Ok(performance::run_all(&request, &sink))
 }

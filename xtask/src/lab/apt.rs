@@ -73,7 +73,8 @@ impl Suite {
                     if !target.exists() {
                         unpack(slice::from_ref(&archive), &target)?;
                     }
-                    names += &format!("{}\n", name.display());
+                    names.push_str(&name.to_string_lossy());
+                    names.push('\n');
                 }
                 fs::write(&record, names).with_context(|| format!("cannot write {}", record.display()))?;
             }

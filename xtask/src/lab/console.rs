@@ -77,6 +77,14 @@ impl Console {
         self.text.lines().find_map(fault_in)
     }
 
+    /// What the kernel warned of without ending.
+    pub fn warnings(&self) -> Vec<String> {
+        let lines = self.text.lines().filter(|line| line.contains("WARNING: "));
+        lines
+            .map(|line| format!("the kernel warned: {}", line.trim()))
+            .collect()
+    }
+
     /// The last lines.
     pub fn tail(&self, lines: usize) -> String {
         let all: Vec<_> = self.text.lines().collect();

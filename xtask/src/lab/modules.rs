@@ -40,17 +40,13 @@ pub fn select(kernel: &Kernel, programs: &Programs) -> anyhow::Result<PathBuf> {
     let index = Index::of(kernel, programs)?;
     let chosen = index.closure()?;
     for path in &chosen {
-        let (from, to) = (
-            kernel.modules.join(path),
-            folder.join(path.trim_end_matches(".xz")),
-        );
+        let packed = path.strip_suffix(".xz");
+        let (from, to) = (kernel.modules.join(path), folder.join(packed.unwrap_or(path)));
         let parent = to.parent().context("a module without a folder")?;
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        let content = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
-        let content = if path.ends_with(".xz") {
-            unpack(&from, programs)?
-        } else {
-            content
+        let content = match packed {
+            Some(_) => unpack(&from, programs)?,
+            None => fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?,
         };
         fs::write(&to, content).with_context(|| format!("cannot write {}", to.display()))?;
     }

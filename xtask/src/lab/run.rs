@@ -36,6 +36,8 @@ pub struct Request {
     pub guest_limit: Duration,
     /// How long the guest may say nothing at all, by this machine's clock.
     pub silence_limit: Duration,
+    /// How long the whole boot may take, by this machine's clock.
+    pub limit: Duration,
 }
 
 impl Request {
@@ -50,8 +52,9 @@ impl Request {
             options: serde_json::Value::Null,
             clock: Clock::Virtual,
             memory_mib: 1024,
-            guest_limit: Duration::from_secs(3600),
-            silence_limit: Duration::from_secs(180),
+            guest_limit: Duration::from_hours(1),
+            silence_limit: Duration::from_mins(3),
+            limit: Duration::from_mins(40),
         }
     }
 }
@@ -71,7 +74,12 @@ pub fn run(request: &Request, on_event: &mut dyn FnMut(&Event)) -> anyhow::Resul
 
 /// Boots the kernel once and runs the request's command; returns why the guest failed, if it did.
 pub fn run_command(request: &Request, on_event: &mut dyn FnMut(&Event)) -> anyhow::Result<Option<String>> {
-    Ok(prepare(request)?.follow_best(on_event)?.failure)
+    let boot = prepare(request)?;
+    let failure = boot.follow_best(on_event)?.failure;
+    if failure.is_none() {
+        boot.clear();
+    }
+    Ok(failure)
 }
 
 fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
@@ -161,7 +169,8 @@ impl Boot<'_> {
         let mut guest = Guest::start(&machine, &errors)?;
         let mut console = Console::new(&console_path);
         let mut followed = Followed::default();
-        let mut last_sign = Instant::now();
+        let begin = Instant::now();
+        let mut last_sign = begin;
         let reason = loop {
             match guest.lines.recv_timeout(Duration::from_millis(250)) {
                 Ok(line) => {
@@ -172,9 +181,6 @@ impl Boot<'_> {
                         if matches!(event, Event::End { .. }) {
                             break None;
                         }
-                    }
-                    if !line.is_empty() {
-                        continue;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -202,7 +208,17 @@ impl Boot<'_> {
                     silence_limit.as_secs()
                 ));
             }
+            if begin.elapsed() > self.request.limit {
+                break Some(format!(
+                    "the boot is not done after {} s",
+                    self.request.limit.as_secs()
+                ));
+            }
         };
+        console.read_on()?;
+        for text in console.warnings() {
+            on_event(&Event::Trouble { text });
+        }
         if let Some(reason) = reason {
             read_to_rest(&mut console)?;
             followed.failure = Some(format!(
@@ -212,6 +228,11 @@ impl Boot<'_> {
             ));
         }
         Ok(followed)
+    }
+
+    /// Removes this boot's files; only those of a guest that failed are of interest.
+    fn clear(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
     }
 
     /// One result for each scenario asked for, in that order.
