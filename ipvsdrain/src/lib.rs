@@ -3,7 +3,12 @@
 //! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
 //! journals, [`api`] shows, [`cli`] asks. `ARCHITECTURE.md` draws the house.
 
+pub mod api;
+pub mod cli;
+pub mod drain;
+pub mod forwarding;
 pub mod identity;
 pub mod ipvs;
 pub mod moment;
 pub mod observe;
+pub mod supervise;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `ipvsdrain`: the daemon and its command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ipvsdrain::cli::run()
+}

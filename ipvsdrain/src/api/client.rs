@@ -1,0 +1,126 @@
+//! The other end of the socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::view::{DrainRequest, DrainView, Problem, ServerName, Status};
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "{socket}: no daemon answers: {source}; is `ipvsdrain daemon` running, and may you reach its socket?"
+    )]
+    Unreachable { socket: PathBuf, source: io::Error },
+    #[error("{socket}: the daemon's answer to {request} broke off: {source}")]
+    Broken {
+        socket: PathBuf,
+        request: String,
+        source: hyper::Error,
+    },
+    #[error("{socket}: the daemon's answer to {request} cannot be read: {source}; is it of another version?")]
+    Unreadable {
+        socket: PathBuf,
+        request: String,
+        source: serde_json::Error,
+    },
+    #[error(transparent)]
+    Problem(#[from] Problem),
+}
+
+/// Asks a daemon, one connection per request.
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    pub fn new(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+        }
+    }
+
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.call(Method::GET, "/v1/status", &()).await
+    }
+
+    pub async fn drain(&self, request: &DrainRequest) -> Result<DrainView, ClientError> {
+        self.call(Method::POST, "/v1/drains", request).await
+    }
+
+    pub async fn restore(&self, name: &ServerName) -> Result<DrainView, ClientError> {
+        self.call(Method::POST, "/v1/restores", name).await
+    }
+
+    /// The drain as soon as it is newer than `after`; after some seconds even if it is not.
+    pub async fn newer(&self, name: &ServerName, after: Option<u64>) -> Result<DrainView, ClientError> {
+        let ServerName { service, server } = name;
+        // The names hold `[` and `]` at most: legal where they stand in a query for our own server.
+        let mut path = format!("/v1/drains?service={service}&server={server}")
+            .replace('[', "%5B")
+            .replace(']', "%5D");
+        if let Some(after) = after {
+            path = format!("{path}&after={after}");
+        }
+        self.call(Method::GET, &path, &()).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let socket = || self.socket.clone();
+        let request = || format!("{method} {path}");
+        let unreachable = |source| ClientError::Unreachable {
+            socket: socket(),
+            source,
+        };
+        let broken = |source| ClientError::Broken {
+            socket: socket(),
+            request: request(),
+            source,
+        };
+        let unreadable = |source| ClientError::Unreadable {
+            socket: socket(),
+            request: request(),
+            source,
+        };
+
+        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let driver = tokio::spawn(connection);
+        let body = if method == Method::GET {
+            Vec::new()
+        } else {
+            serde_json::to_vec(body).map_err(unreadable)?
+        };
+        let asked = Request::builder()
+            .method(&method)
+            .uri(path)
+            .header("host", "ipvsdrain")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .expect("a method, a path of ours and two fixed headers make a request");
+        let answer = sender.send_request(asked).await.map_err(broken)?;
+        let is_success = answer.status().is_success();
+        let bytes = answer.into_body().collect().await.map_err(broken)?.to_bytes();
+        driver.abort();
+        if is_success {
+            return serde_json::from_slice(&bytes).map_err(unreadable);
+        }
+        let problem: Problem = serde_json::from_slice(&bytes).map_err(unreadable)?;
+        Err(problem.into())
+    }
+}

@@ -1,0 +1,24 @@
+//! HTTP/JSON on a unix socket: what the daemon shows and takes. The command line uses nothing else.
+//!
+//! ```text
+//! GET  /v1/status                              the table, the drains, the attached programs
+//! POST /v1/drains    {service, server, …}      begins a drain           -> DrainView
+//! GET  /v1/drains?service=…&server=…&after=R   the drain, as soon as its revision is above R -> DrainView
+//! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
+//! ```
+//!
+//! A request that is not carried out answers 4xx or 5xx with a [`Problem`].
+
+pub mod client;
+pub mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use view::{
+    Asked, DrainRequest, DrainView, LiveView, Problem, ProblemKind, ServerName, Status, TransitionView,
+};
+
+/// Where the daemon listens unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/ipvsdrain/ipvsdrain.sock";

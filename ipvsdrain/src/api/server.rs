@@ -1,0 +1,188 @@
+//! The routes. They read what the supervisor shows and hand requests to it; nothing is decided here.
+
+use std::path::Path;
+use std::time::Duration;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub use super::socket::SocketError;
+use super::socket::listen;
+use super::view::{Asked, DrainRequest, DrainView, Problem, ProblemKind, ServerName, Status};
+use crate::drain::{Record, Refusal, Request};
+use crate::supervise::{Command, Handle, RequestError};
+
+/// A waiting client is answered after this long even if nothing changed.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// The bound API, not serving yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: tokio::net::UnixListener,
+    router: Router,
+}
+
+impl Server {
+    /// Listens on the socket; requests wait there until [`Server::serve`] runs.
+    pub async fn bind(path: &Path, handle: Handle) -> Result<Self, SocketError> {
+        Ok(Self {
+            listener: listen(path).await?,
+            router: router(handle),
+        })
+    }
+
+    /// Serves until dropped.
+    pub async fn serve(self) -> std::io::Result<()> {
+        axum::serve(self.listener, self.router).await
+    }
+}
+
+fn router(handle: Handle) -> Router {
+    Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/drains", post(begin).get(shown))
+        .route("/v1/restores", post(restore))
+        .with_state(handle)
+}
+
+async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
+    let (services, attached) = ask(&handle, |reply| Command::List { reply }).await?;
+    let drains = handle.drains.borrow().iter().map(DrainView::from).collect();
+    Ok(Json(Status {
+        services,
+        drains,
+        attached,
+    }))
+}
+
+async fn begin(
+    State(handle): State<Handle>,
+    body: Result<Json<DrainRequest>, JsonRejection>,
+) -> Result<Json<DrainView>, Problem> {
+    let Json(DrainRequest {
+        service,
+        server,
+        policy,
+        who,
+        why,
+    }) = body?;
+    let request = Request {
+        service,
+        server,
+        policy,
+        who,
+        why,
+    };
+    let record = ask(&handle, |reply| Command::Begin { request, reply }).await?;
+    Ok(Json(DrainView::from(&record)))
+}
+
+async fn restore(
+    State(handle): State<Handle>,
+    body: Result<Json<ServerName>, JsonRejection>,
+) -> Result<Json<DrainView>, Problem> {
+    let Json(ServerName { service, server }) = body?;
+    let record = ask(&handle, |reply| Command::Restore {
+        service,
+        server,
+        reply,
+    })
+    .await?;
+    Ok(Json(DrainView::from(&record)))
+}
+
+async fn shown(
+    State(handle): State<Handle>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Json<DrainView>, Problem> {
+    let Query(asked) = asked?;
+    let mut drains = handle.drains.clone();
+    let find = |records: &[Record]| {
+        let of = |record: &&Record| (record.service, record.server) == (asked.service, asked.server);
+        records.iter().find(of).map(DrainView::from)
+    };
+    // A finished drain has no newer revision to wait for.
+    let is_news =
+        |view: &DrainView| view.state.is_final() || asked.after.is_none_or(|after| view.revision > after);
+    let newer = drains.wait_for(|records| find(records).is_none_or(|view| is_news(&view)));
+    drop(timeout(LONGEST_WAIT, newer).await);
+    let found = find(&handle.drains.borrow());
+    found.map(Json).ok_or_else(|| Problem {
+        kind: ProblemKind::NotFound,
+        error: format!(
+            "there is no drain of {} from {}: `ipvsdrain status` lists the drains",
+            asked.server, asked.service
+        ),
+    })
+}
+
+async fn ask<T>(
+    handle: &Handle,
+    command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
+) -> Result<T, RequestError> {
+    let (reply, answer) = oneshot::channel();
+    handle
+        .commands
+        .send(command(reply))
+        .await
+        .map_err(|_| RequestError::Stopping)?;
+    answer.await.map_err(|_| RequestError::Stopping)?
+}
+
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        let kind = match &error {
+            RequestError::Refused(refusal) => match refusal {
+                Refusal::NoService(_) | Refusal::NoServer { .. } | Refusal::NothingToRestore { .. } => {
+                    ProblemKind::NotFound
+                }
+                Refusal::Policy(_) => ProblemKind::Malformed,
+                Refusal::TableUnknown(_) => ProblemKind::Failed,
+                Refusal::SchedulerDrops { .. }
+                | Refusal::LastServer { .. }
+                | Refusal::AlreadyDraining { .. } => ProblemKind::Refused,
+            },
+            RequestError::Journal(_) | RequestError::Host(_) | RequestError::Stopping => ProblemKind::Failed,
+        };
+        Problem {
+            kind,
+            error: error.to_string(),
+        }
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Problem {
+            kind: ProblemKind::Malformed,
+            error: rejection.body_text(),
+        }
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Problem {
+            kind: ProblemKind::Malformed,
+            error: rejection.body_text(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = match self.kind {
+            ProblemKind::Malformed => StatusCode::BAD_REQUEST,
+            ProblemKind::Refused => StatusCode::CONFLICT,
+            ProblemKind::NotFound => StatusCode::NOT_FOUND,
+            ProblemKind::Failed => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self)).into_response()
+    }
+}

@@ -1,0 +1,86 @@
+//! `ipvsdrain daemon`: from nothing to serving, and to a bounded end.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use nix::fcntl::{Flock, FlockArg};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use crate::api::DEFAULT_SOCKET;
+use crate::api::server::Server;
+use crate::supervise::journal::Journal;
+use crate::supervise::{Linux, Sources, Supervisor, clock};
+
+/// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
+/// `CAP_SYSLOG`, or root.
+#[derive(Debug, Args)]
+pub(super) struct Daemon {
+    /// Where to listen.
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+    /// Folder of the journal.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/ipvsdrain")]
+    state: PathBuf,
+    /// Load these eBPF programs instead of the embedded ones.
+    #[arg(long, value_name = "PATH")]
+    object: Option<PathBuf>,
+    /// Read the layout of ip_vs from this BTF instead of the running kernel's.
+    #[arg(long, value_name = "PATH")]
+    module_btf: Option<PathBuf>,
+}
+
+impl Daemon {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        super::logging::start();
+        let _lock = lock(&self.state)?;
+        let journal = Journal::open(&self.state.join("journal.sqlite"))?;
+        let sources = Sources {
+            object: self.object,
+            module_btf: self.module_btf,
+            ..Sources::default()
+        };
+        let kernel = Linux::connect(sources).await?;
+        let boot_id = clock::boot_id().context("read /proc/sys/kernel/random/boot_id")?;
+        let supervisor = Supervisor::resume(kernel, journal, boot_id, clock::now_unix)?;
+        let (handle, inbox) = supervisor.handle();
+        let server = Server::bind(&self.socket, handle).await?;
+        let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        info!(socket = %self.socket.display(), state = %self.state.display(), "ready");
+
+        let stopped_by = tokio::select! {
+            // Dropped between two steps, never within one: see `Supervisor::run`.
+            () = supervisor.run(inbox) => "nobody left to serve",
+            served = server.serve() => {
+                served.context("serve the API")?;
+                "the API ended"
+            }
+            _ = terminate.recv() => "SIGTERM",
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted.context("listen for SIGINT")?;
+                "SIGINT"
+            }
+        };
+        fs::remove_file(&self.socket).with_context(|| format!("remove {}", self.socket.display()))?;
+        info!("stopped by {stopped_by}; drains that are not over resume at the next start");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// One daemon per journal.
+fn lock(state: &Path) -> anyhow::Result<Flock<File>> {
+    fs::create_dir_all(state)
+        .with_context(|| format!("make the folder {}; give --state", state.display()))?;
+    let path = state.join("lock");
+    let file = File::create(&path).with_context(|| format!("make {}; give --state", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, errno)) => bail!(
+            "{}: another daemon holds it ({errno}); stop it, or give --state",
+            path.display()
+        ),
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line: one file per verb. Every verb but `daemon` only asks the daemon over its socket.
+//!
+//! Exit codes are a contract: see [`exit`].
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "these comments are help texts: a terminal shows no backticks"
+)]
+
+//mod daemon;
+mod drain;
+pub mod exit;
+mod logging;
+mod progress;
+mod restore;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::api::DEFAULT_SOCKET;
+use crate::api::client::Client;
+use crate::identity::{RealServer, VirtualService};
+
+/// Takes a real server out of IPVS without losing a packet, and proves it.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    //Daemon(daemon::Daemon),
+    Drain(drain::Drain),
+    Restore(restore::Restore),
+    Status(status::Status),
+}
+
+/// Where the daemon is reached.
+#[derive(Debug, Args)]
+struct Daemonward {
+    /// The daemon's socket.
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
+impl Daemonward {
+    fn client(&self) -> Client {
+        Client::new(&self.socket)
+    }
+}
+
+/// One real server of one virtual service.
+#[derive(Debug, Args)]
+struct Target {
+    /// Virtual service: udp:10.0.0.1:53, tcp:[2001:db8::1]:443, fwmark:7, fwmark6:7
+    service: VirtualService,
+    /// Real server: 10.1.0.5:53, [2001:db8::5]:443
+    server: RealServer,
+}
+
+/// Reads the arguments, runs the verb, and says on stderr what went wrong.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::say_error(&anyhow::Error::new(error).context("start the async runtime")),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.verb {
+            //Verb::Daemon(verb) => verb.run().await,
+            Verb::Drain(verb) => verb.run().await,
+            Verb::Restore(verb) => verb.run().await,
+            Verb::Status(verb) => verb.run().await,
+        }
+    });
+    outcome.unwrap_or_else(|error| exit::say_error(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

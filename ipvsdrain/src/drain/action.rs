@@ -1,0 +1,45 @@
+//! What a decision asks for: a closed set of effects, and what it wants said.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Hold, State};
+use crate::forwarding::Configuration;
+
+/// One effect. The executor performs them in order and stops at the first that changes the kernel and fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Let the observer count this real server's flows.
+    Watch,
+    /// Stop counting them.
+    Unwatch,
+    /// Set the weight to 0.
+    Quiesce,
+    /// Write `net.ipv4.vs.expire_nodest_conn`.
+    SetExpireNodest(bool),
+    /// Take the server out of the table. `needs_expire_nodest`: only while the sysctl reads 1 right before it.
+    Remove { needs_expire_nodest: bool },
+    /// Give the server this weight.
+    SetWeight(u32),
+    /// Put a removed server back with all its attributes.
+    Add(Configuration),
+}
+
+/// What an operator should read about a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    Transition { from: State, to: State, why: String },
+    Held(Hold),
+    Released(Hold),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Transition { from, to, why } => write!(f, "{from} -> {to}: {why}"),
+            Note::Held(hold) => write!(f, "held: {hold}"),
+            Note::Released(hold) => write!(f, "no longer held: {hold}"),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The second witness: the kernel's own packet counter of a real server, and whether it agrees with the observer.
+//!
+//! The counter is a snapshot that the kernel renews every 2 s (longer under load), so a packet may show up late, but
+//! never early. [`LAG`] bounds that delay with a margin; every comparison of the two witnesses allows for it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Flows;
+use crate::moment::Moment;
+
+/// How late the kernel's counter may be: its 2 s period, and as much again, and the reader's own second.
+pub(super) const LAG: Duration = Duration::from_secs(5);
+
+/// What is remembered of the counter between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    pub packets: u64,
+    /// When the counter was first seen at this value.
+    pub still_since: Moment,
+    pub sampled_at: Moment,
+    /// The counter moved and the observer saw nothing, then.
+    pub contradicted_at: Option<Moment>,
+    /// The observer saw a packet, then, that the counter does not show yet.
+    pub uncounted_since: Option<Moment>,
+}
+
+impl Witness {
+    pub(super) fn first(packets: u64, now: Moment) -> Self {
+        Self {
+            packets,
+            still_since: now,
+            sampled_at: now,
+            contradicted_at: None,
+            uncounted_since: None,
+        }
+    }
+
+    /// The witness after another sample. `flows` is what the observer knows at the same moment, if anything.
+    pub(super) fn sample(self, packets: u64, flows: Option<&Flows>, now: Moment) -> Self {
+        if packets == self.packets {
+            let uncounted = flows
+                .and_then(|flows| flows.last_packet)
+                .filter(|last| *last > self.still_since);
+            return Self {
+                sampled_at: now,
+                uncounted_since: self.uncounted_since.or(uncounted),
+                ..self
+            };
+        }
+        // The packets behind this change came after the previous sample, less the delay; the observer must
+        // have seen one of them, if it was already watching by then.
+        let earliest = Moment::from_nanos(
+            self.sampled_at
+                .as_nanos()
+                .saturating_sub(u64::try_from(LAG.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        let blind = flows.is_some_and(|flows| {
+            flows.watched_since < earliest && flows.last_packet.is_none_or(|last| last < earliest)
+        });
+        Self {
+            packets,
+            still_since: now,
+            sampled_at: now,
+            contradicted_at: if blind { Some(now) } else { self.contradicted_at },
+            uncounted_since: None,
+        }
+    }
+
+    /// How long the counter has not moved.
+    pub(super) fn still_for(&self, now: Moment) -> Duration {
+        now.since(self.still_since)
+    }
+
+    /// The observer sees packets that the counter does not: it stands still.
+    pub(super) fn is_frozen(&self, now: Moment) -> bool {
+        self.uncounted_since.is_some_and(|packet| now.since(packet) > LAG)
+    }
+}

@@ -1,0 +1,27 @@
+//! The decision: when a real server may be quiesced, is drained, and is removed.
+//!
+//! Pure. [`begin`] admits a drain, [`step`] moves it: record, facts and time go in; record, actions and notes
+//! come out. Nothing here reads a clock, a socket or a file, and nothing here knows how facts are found or how
+//! actions are performed. The same facts always give the same decision.
+
+mod action;
+mod admission;
+mod evidence;
+mod facts;
+mod judgement;
+mod policy;
+mod record;
+mod step;
+#[cfg(test)]
+mod step_properties;
+#[cfg(test)]
+mod step_tests;
+
+pub use action::{Action, Note};
+pub use admission::{Refusal, Request, begin, restore};
+pub use evidence::Witness;
+pub use facts::{Evidence, Facts, Flows, Server, Table};
+pub use judgement::Judgement;
+pub use policy::{Pinned, Policy, PolicyError, SysctlUse};
+pub use record::{Hold, Observed, Record, State, Transition};
+pub use step::{Step, step};

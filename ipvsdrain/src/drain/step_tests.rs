@@ -1,0 +1,474 @@
+//! The decision table: each condition on both sides of its edge.
+
+use super::*;
+use crate::forwarding::{Configuration, Forwarding};
+use crate::moment::Moment;
+
+const NEEDED: u64 = 10;
+
+fn at(secs: u64) -> Moment {
+    Moment::from_secs(1000 + secs)
+}
+
+pub(super) fn server(weight: u32) -> Server {
+    Server {
+        configuration: Configuration {
+            forwarding: Forwarding::DirectRoute,
+            weight,
+            upper_threshold: 7,
+            lower_threshold: 3,
+        },
+        active: 0,
+        inactive: 0,
+        persistent: 0,
+        packets: 500,
+        dropping_scheduler: None,
+        others_weight: 2,
+    }
+}
+
+pub(super) fn flows() -> Flows {
+    Flows {
+        udp: 0,
+        tcp_open: 0,
+        tcp_closing: 0,
+        forwarded: 0,
+        last_packet: None,
+        watched_since: at(0),
+    }
+}
+
+pub(super) fn facts(server: Server, flows: Flows) -> Facts {
+    Facts {
+        table: Table::Present(server),
+        flows: Evidence::Known(flows),
+        counters: Evidence::Known(()),
+        expire_nodest_conn: Evidence::Known(false),
+        watched: true,
+    }
+}
+
+pub(super) fn request(policy: Policy) -> Request {
+    Request {
+        service: "udp:10.0.0.1:53".parse().unwrap(),
+        server: "10.1.0.5:53".parse().unwrap(),
+        policy,
+        who: "tester".to_owned(),
+        why: String::new(),
+    }
+}
+
+fn begun(policy: Policy) -> Record {
+    begin(&request(policy), &facts(server(5), flows()), "boot", at(0), 0).unwrap()
+}
+
+/// A drain that was found at weight 0 at second 0.
+fn draining(policy: Policy) -> Record {
+    step(&begun(policy), &facts(server(0), flows()), at(0)).record
+}
+
+/// Steps once a second with the same facts, up to and including second `until`.
+fn run(mut record: Record, facts: &Facts, from: u64, until: u64) -> Step {
+    for second in from..until {
+        record = step(&record, facts, at(second)).record;
+    }
+    step(&record, facts, at(until))
+}
+
+const SCOPED_REMOVAL: [Action; 3] = [
+    Action::SetExpireNodest(true),
+    Action::Remove {
+        needs_expire_nodest: true,
+    },
+    Action::SetExpireNodest(false),
+];
+
+#[test]
+fn a_drain_watches_before_it_quiesces() {
+    let unwatched = Facts {
+        watched: false,
+        ..facts(server(5), flows())
+    };
+    let first = step(&begun(Policy::default()), &unwatched, at(0));
+    assert_eq!(first.actions, [Action::Watch, Action::Quiesce]);
+    assert_eq!(
+        first.record.state,
+        State::Pooled,
+        "not draining before the kernel confirms the weight"
+    );
+    assert_eq!(draining(Policy::default()).state, State::Draining);
+}
+
+#[test]
+fn silence_of_the_whole_window_and_not_a_second_less_removes() {
+    let idle = facts(server(0), flows());
+    let before = run(draining(Policy::default()), &idle, 1, NEEDED - 1);
+    assert_eq!((before.record.state, before.actions.len()), (State::Quiet, 0));
+    let after = run(draining(Policy::default()), &idle, 1, NEEDED);
+    assert_eq!(after.record.state, State::Drained);
+    assert_eq!(after.actions, SCOPED_REMOVAL);
+    assert_eq!(
+        after.record.borrowed_expire_nodest,
+        Some(false),
+        "journalled before it is touched"
+    );
+    assert!(after.record.removal_intended);
+}
+
+#[test]
+fn removal_is_confirmed_by_the_table_alone() {
+    let idle = facts(server(0), flows());
+    let drained = run(draining(Policy::default()), &idle, 1, NEEDED).record;
+    let gone = Facts {
+        table: Table::NoServer,
+        ..idle.clone()
+    };
+    let removed = step(&drained, &gone, at(NEEDED + 1));
+    assert_eq!(removed.record.state, State::Removed);
+    assert_eq!(removed.record.borrowed_expire_nodest, None);
+    assert_eq!(removed.actions, [Action::Unwatch]);
+
+    let someone_else = step(&draining(Policy::default()), &gone, at(1));
+    assert_eq!(someone_else.record.state, State::Yielded);
+}
+
+#[test]
+fn a_sysctl_left_on_is_put_back_first_in_every_state() {
+    let idle = facts(server(0), flows());
+    let drained = run(draining(Policy::default()), &idle, 1, NEEDED).record;
+    let left_on = Facts {
+        table: Table::NoServer,
+        expire_nodest_conn: Evidence::Known(true),
+        ..idle
+    };
+    for state in [State::Drained, State::Removed, State::Restoring, State::Yielded] {
+        let record = Record {
+            state,
+            ..drained.clone()
+        };
+        let next = step(&record, &left_on, at(NEEDED + 1));
+        assert_eq!(
+            next.actions.first(),
+            Some(&Action::SetExpireNodest(false)),
+            "{state}"
+        );
+        assert_eq!(
+            next.record.borrowed_expire_nodest,
+            Some(false),
+            "still owed until it reads 0"
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_live_flow_keeps_the_server() {
+    let live = [
+        Flows { udp: 1, ..flows() },
+        Flows {
+            tcp_open: 1,
+            ..flows()
+        },
+        Flows {
+            tcp_closing: 1,
+            ..flows()
+        },
+    ];
+    for flows in live {
+        let last = run(draining(Policy::default()), &facts(server(0), flows), 1, 300);
+        assert_eq!(
+            (last.record.state, last.actions.len()),
+            (State::Draining, 0),
+            "{flows:?}"
+        );
+    }
+    let silent_tcp = Server {
+        active: 1,
+        ..server(0)
+    };
+    let last = run(draining(Policy::default()), &facts(silent_tcp, flows()), 1, 300);
+    assert_eq!((last.record.state, last.actions.len()), (State::Draining, 0));
+}
+
+#[test]
+fn unknown_evidence_holds_and_names_its_cause() {
+    let idle = facts(server(0), flows());
+    let cases = [
+        (
+            Facts {
+                flows: Evidence::Unknown("no BTF".to_owned()),
+                ..idle.clone()
+            },
+            "no BTF",
+        ),
+        (
+            Facts {
+                counters: Evidence::Unknown("frozen".to_owned()),
+                ..idle.clone()
+            },
+            "frozen",
+        ),
+        (
+            Facts {
+                table: Table::Unknown("EPERM".to_owned()),
+                ..idle.clone()
+            },
+            "EPERM",
+        ),
+        (
+            Facts {
+                expire_nodest_conn: Evidence::Unknown("EACCES".to_owned()),
+                ..idle.clone()
+            },
+            "EACCES",
+        ),
+    ];
+    for (facts, cause) in cases {
+        let last = run(draining(Policy::default()), &facts, 1, 900);
+        let held = last.record.observed.held.expect("held").to_string();
+        assert!(held.contains(cause), "{held}");
+        assert_eq!(last.actions, [], "{cause}");
+    }
+}
+
+#[test]
+fn a_watch_that_began_late_proves_nothing_about_before() {
+    let late = Flows {
+        watched_since: at(95),
+        ..flows()
+    };
+    let early = run(
+        draining(Policy::default()),
+        &facts(server(0), late),
+        1,
+        95 + NEEDED - 1,
+    );
+    assert_eq!((early.record.state, early.actions.len()), (State::Quiet, 0));
+    let whole = run(
+        draining(Policy::default()),
+        &facts(server(0), late),
+        1,
+        95 + NEEDED,
+    );
+    assert_eq!(whole.record.state, State::Drained);
+}
+
+#[test]
+fn a_counter_that_moves_unseen_means_the_observer_is_blind() {
+    let record = run(draining(Policy::default()), &facts(server(0), flows()), 1, 8).record;
+    let moved = facts(
+        Server {
+            packets: 501,
+            ..server(0)
+        },
+        flows(),
+    );
+    let blind = step(&record, &moved, at(9));
+    assert_eq!(blind.record.observed.held, Some(Hold::ObserverBlind));
+    let still_blind = run(blind.record.clone(), &moved, 10, 9 + NEEDED - 1);
+    assert_eq!(still_blind.record.observed.held, Some(Hold::ObserverBlind));
+    let silent = run(blind.record, &moved, 10, 9 + NEEDED);
+    assert_eq!(
+        silent.record.state,
+        State::Drained,
+        "both were silent for a whole window since"
+    );
+}
+
+#[test]
+fn a_packet_the_observer_saw_may_be_counted_late() {
+    let record = run(draining(Policy::default()), &facts(server(0), flows()), 1, 8).record;
+    let seen = Flows {
+        last_packet: Some(at(5)),
+        ..flows()
+    };
+    let moved = facts(
+        Server {
+            packets: 501,
+            ..server(0)
+        },
+        seen,
+    );
+    assert_eq!(step(&record, &moved, at(9)).record.observed.held, None);
+}
+
+#[test]
+fn a_counter_that_stands_still_under_traffic_is_frozen() {
+    let seen = |second| {
+        facts(
+            server(0),
+            Flows {
+                udp: 1,
+                last_packet: Some(at(second)),
+                ..flows()
+            },
+        )
+    };
+    let mut record = draining(Policy {
+        pinned: Pinned::Migrate,
+        ..Policy::default()
+    });
+    for second in 1..=6 {
+        record = step(&record, &seen(second), at(second)).record;
+        assert_eq!(record.observed.held, None, "second {second}");
+    }
+    let frozen = step(&record, &seen(7), at(7));
+    assert_eq!(frozen.record.observed.held, Some(Hold::CountersFrozen));
+    assert_eq!(run(frozen.record, &seen(100), 8, 300).actions, []);
+}
+
+#[test]
+fn pinned_udp_is_waited_for_or_migrated_as_the_policy_says() {
+    let counted = |second: u64| {
+        facts(
+            Server {
+                packets: 500 + second,
+                ..server(0)
+            },
+            Flows {
+                udp: 3,
+                last_packet: Some(at(second)),
+                ..flows()
+            },
+        )
+    };
+    for (pinned, migrates) in [(Pinned::Wait, false), (Pinned::Migrate, true)] {
+        let mut record = draining(Policy {
+            pinned,
+            ..Policy::default()
+        });
+        for second in 1..NEEDED {
+            let next = step(&record, &counted(second), at(second));
+            assert_eq!(next.actions, [], "second {second}: they had no time to end");
+            record = next.record;
+        }
+        let next = step(&record, &counted(NEEDED), at(NEEDED));
+        assert_eq!(next.actions == SCOPED_REMOVAL, migrates);
+        assert_eq!(next.record.migrated, if migrates { 3 } else { 0 });
+    }
+}
+
+#[test]
+fn tcp_is_never_migrated() {
+    let policy = Policy {
+        pinned: Pinned::Migrate,
+        ..Policy::default()
+    };
+    let both = Flows {
+        udp: 3,
+        tcp_open: 1,
+        ..flows()
+    };
+    assert_eq!(run(draining(policy), &facts(server(0), both), 1, 300).actions, []);
+}
+
+#[test]
+fn without_the_sysctl_the_last_entry_must_be_gone() {
+    let policy = Policy {
+        sysctl: SysctlUse::Never,
+        ..Policy::default()
+    };
+    let left = facts(
+        Server {
+            inactive: 1,
+            ..server(0)
+        },
+        flows(),
+    );
+    let held = run(draining(policy), &left, 1, 200);
+    assert_eq!(held.record.observed.held, Some(Hold::EntriesLeft(1)));
+    assert_eq!(held.actions, []);
+    let gone = step(&held.record, &facts(server(0), flows()), at(201));
+    assert_eq!(
+        gone.actions,
+        [Action::Remove {
+            needs_expire_nodest: false
+        }]
+    );
+
+    let pinned = Policy {
+        pinned: Pinned::Migrate,
+        ..policy
+    };
+    let live = facts(server(0), Flows { udp: 1, ..flows() });
+    assert_eq!(
+        run(draining(pinned), &live, 1, 200).record.observed.held,
+        Some(Hold::MigrationNeedsSysctl)
+    );
+}
+
+#[test]
+fn the_last_server_with_a_weight_is_neither_drained_nor_removed() {
+    let alone = Server {
+        others_weight: 0,
+        ..server(5)
+    };
+    let refused = begin(
+        &request(Policy::default()),
+        &facts(alone, flows()),
+        "boot",
+        at(0),
+        0,
+    );
+    assert!(matches!(refused, Err(Refusal::LastServer { .. })));
+    let others_left = facts(
+        Server {
+            others_weight: 0,
+            ..server(0)
+        },
+        flows(),
+    );
+    let held = run(draining(Policy::default()), &others_left, 1, 100);
+    assert_eq!(
+        (held.record.observed.held, held.actions.len()),
+        (Some(Hold::NoOtherServer), 0)
+    );
+}
+
+#[test]
+fn a_scheduler_that_drops_at_weight_zero_is_refused() {
+    let dropping = Server {
+        dropping_scheduler: Some("mh".to_owned()),
+        ..server(5)
+    };
+    let refused = begin(
+        &request(Policy::default()),
+        &facts(dropping, flows()),
+        "boot",
+        at(0),
+        0,
+    )
+    .unwrap_err();
+    assert!(refused.to_string().contains("mh-fallback"), "{refused}");
+}
+
+#[test]
+fn another_hand_is_yielded_to() {
+    let raised = step(&draining(Policy::default()), &facts(server(4), flows()), at(3));
+    assert_eq!(raised.record.state, State::Yielded);
+    assert_eq!(raised.actions, [Action::Unwatch]);
+}
+
+#[test]
+fn restore_gives_back_the_weight_or_the_whole_server() {
+    let asked = restore(&draining(Policy::default()), at(4)).unwrap();
+    let idle = facts(server(0), flows());
+    assert_eq!(step(&asked, &idle, at(5)).actions, [Action::SetWeight(5)]);
+    let back = step(&asked, &facts(server(5), flows()), at(6));
+    assert_eq!(back.record.state, State::Restored);
+
+    let drained = run(draining(Policy::default()), &idle, 1, NEEDED).record;
+    let gone = Facts {
+        table: Table::NoServer,
+        ..idle
+    };
+    let removed = step(&drained, &gone, at(NEEDED + 1)).record;
+    let asked = restore(&removed, at(50)).unwrap();
+    assert_eq!(
+        step(&asked, &gone, at(51)).actions.first(),
+        Some(&Action::Add(server(5).configuration))
+    );
+    assert!(
+        restore(&back.record, at(60)).is_err(),
+        "a finished restore is not restored again"
+    );
+}

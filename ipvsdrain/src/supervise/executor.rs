@@ -1,0 +1,48 @@
+//! The one place that performs actions.
+
+use super::kernel::{Fault, Kernel};
+use crate::drain::{Action, Evidence, Record};
+
+/// Performs the actions of a step in order, and returns the first failure.
+///
+/// After one that fails nothing else is changed, except that a borrowed sysctl is put back. A failed `Watch` or
+/// `Unwatch` changes nothing in the IPVS table and stops nothing: [`Kernel::flows`] then says why there is no
+/// evidence, and the drain is held for that.
+pub(super) async fn perform(
+    kernel: &mut impl Kernel,
+    record: &Record,
+    actions: &[Action],
+) -> Result<(), Fault> {
+    let mut result = Ok(());
+    for action in actions {
+        let puts_back =
+            matches!(action, Action::SetExpireNodest(on) if record.borrowed_expire_nodest == Some(*on));
+        if result.is_err() && !puts_back {
+            continue;
+        }
+        let done = perform_one(kernel, record, action).await;
+        if !matches!(action, Action::Watch | Action::Unwatch) {
+            result = result.and(done);
+        }
+    }
+    result
+}
+
+async fn perform_one(kernel: &mut impl Kernel, record: &Record, action: &Action) -> Result<(), Fault> {
+    let Record { service, server, .. } = record;
+    match action {
+        Action::Watch => kernel.watch(service, server),
+        Action::Unwatch => kernel.unwatch(service, server),
+        Action::Quiesce => kernel.set_weight(service, server, 0).await,
+        Action::SetWeight(weight) => kernel.set_weight(service, server, *weight).await,
+        Action::Add(configuration) => kernel.add(service, server, configuration).await,
+        Action::SetExpireNodest(on) => kernel.set_expire_nodest(*on),
+        Action::Remove {
+            needs_expire_nodest: true,
+        } if kernel.expire_nodest() != Evidence::Known(true) => Err(Fault(format!(
+            "{server} not removed from {service}: net.ipv4.vs.expire_nodest_conn is not 1 at this moment; \
+                 another hand may have set it back"
+        ))),
+        Action::Remove { .. } => kernel.remove(service, server).await,
+    }
+}

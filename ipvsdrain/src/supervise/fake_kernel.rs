@@ -1,0 +1,201 @@
+//! A host in memory. It proves what the supervisor and the executor do and in which order; it proves nothing about
+//! IPVS. Its rules are those measured on real kernels: a removed server's live flows are lost where
+//! `expire_nodest_conn` is 0 at the moment of the removal, and counters show what was forwarded.
+
+use std::cell::RefCell;
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::kernel::{Fault, Kernel, Listing};
+use crate::drain::{Evidence, Flows, Policy, Server, Table};
+use crate::forwarding::{Configuration, Forwarding};
+use crate::identity::{RealServer, VirtualService};
+use crate::moment::Moment;
+
+/// What may go wrong at one call that changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The call fails and nothing happens.
+    Fails,
+    /// The daemon dies before the call takes effect.
+    DiesBefore,
+    /// The daemon dies after it took effect, before it knows.
+    DiesAfter,
+}
+
+/// Thrown through the supervisor where the daemon dies.
+#[derive(Debug)]
+pub(crate) struct Death;
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) now: Moment,
+    pub(crate) server: Option<Configuration>,
+    pub(crate) expire_nodest: bool,
+    pub(crate) watched_since: Option<Moment>,
+    /// UDP flows send until then.
+    pub(crate) flows_until: Moment,
+    pub(crate) watch_fault: Option<String>,
+    /// Calls that change something, in order.
+    pub(crate) changes: Vec<String>,
+    pub(crate) trouble: Option<(usize, Trouble)>,
+    /// Removals that lost packets of live flows.
+    pub(crate) lossy_removals: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct FakeKernel(pub(crate) Rc<RefCell<Host>>);
+
+pub(crate) const ORIGINAL: Configuration = Configuration {
+    forwarding: Forwarding::DirectRoute,
+    weight: 5,
+    upper_threshold: 900,
+    lower_threshold: 600,
+};
+
+impl FakeKernel {
+    pub(crate) fn new() -> Self {
+        let now = Moment::from_secs(1000);
+        Self(Rc::new(RefCell::new(Host {
+            now,
+            server: Some(ORIGINAL),
+            expire_nodest: false,
+            watched_since: None,
+            flows_until: now + Duration::from_secs(20),
+            watch_fault: None,
+            changes: Vec::new(),
+            trouble: None,
+            lossy_removals: 0,
+        })))
+    }
+
+    pub(crate) fn pass_a_second(&self) {
+        let mut host = self.0.borrow_mut();
+        host.now = host.now + Duration::from_secs(1);
+    }
+
+    fn change(&self, name: &str, effect: impl FnOnce(&mut Host)) -> Result<(), Fault> {
+        let mut host = self.0.borrow_mut();
+        let number = host.changes.len();
+        let trouble = host
+            .trouble
+            .filter(|(at, _)| *at == number)
+            .map(|(_, trouble)| trouble);
+        host.changes.push(name.to_owned());
+        if !matches!(trouble, Some(Trouble::Fails | Trouble::DiesBefore)) {
+            effect(&mut host);
+        }
+        drop(host);
+        match trouble {
+            None => Ok(()),
+            Some(Trouble::Fails) => Err(Fault(format!("{name}: EIO"))),
+            Some(Trouble::DiesBefore | Trouble::DiesAfter) => resume_unwind(Box::new(Death)),
+        }
+    }
+}
+
+impl Host {
+    fn live(&self) -> bool {
+        self.server.is_some() && self.now < self.flows_until
+    }
+
+    fn last_packet(&self) -> Moment {
+        self.now.min(self.flows_until)
+    }
+}
+
+impl Kernel for FakeKernel {
+    fn now(&self) -> Moment {
+        self.0.borrow().now
+    }
+
+    async fn table(&mut self, _: &VirtualService, _: &RealServer) -> Table {
+        let host = self.0.borrow();
+        host.server.map_or(Table::NoServer, |configuration| {
+            Table::Present(Server {
+                configuration,
+                active: 0,
+                inactive: 3,
+                persistent: 0,
+                packets: host.last_packet().as_nanos() / 1_000_000_000,
+                dropping_scheduler: None,
+                others_weight: 2,
+            })
+        })
+    }
+
+    async fn listing(&mut self) -> Result<Listing, Fault> {
+        Ok(Vec::new())
+    }
+
+    async fn set_weight(&mut self, _: &VirtualService, _: &RealServer, weight: u32) -> Result<(), Fault> {
+        self.change(&format!("weight {weight}"), |host| {
+            host.server = host.server.map(|server| Configuration { weight, ..server });
+        })
+    }
+
+    async fn add(&mut self, _: &VirtualService, _: &RealServer, new: &Configuration) -> Result<(), Fault> {
+        self.change("add", |host| host.server = Some(*new))
+    }
+
+    async fn remove(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
+        self.change("remove", |host| {
+            host.lossy_removals += u32::from(host.live() || !host.expire_nodest);
+            host.server = None;
+        })
+    }
+
+    fn expire_nodest(&self) -> Evidence<bool> {
+        Evidence::Known(self.0.borrow().expire_nodest)
+    }
+
+    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault> {
+        self.change(&format!("expire_nodest {on}"), |host| host.expire_nodest = on)
+    }
+
+    fn counters(&self) -> Evidence<()> {
+        Evidence::Known(())
+    }
+
+    fn watch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
+        if let Some(fault) = &self.0.borrow().watch_fault {
+            return Err(Fault(fault.clone()));
+        }
+        self.change("watch", |host| host.watched_since = Some(host.now))
+    }
+
+    fn unwatch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
+        self.change("unwatch", |host| host.watched_since = None)
+    }
+
+    fn is_watched(&self, _: &VirtualService, _: &RealServer) -> bool {
+        self.0.borrow().watched_since.is_some()
+    }
+
+    fn flows(&self, _: &VirtualService, _: &RealServer, policy: &Policy) -> Evidence<Flows> {
+        let host = self.0.borrow();
+        let Some(watched_since) = host.watched_since else {
+            let why = host
+                .watch_fault
+                .clone()
+                .unwrap_or_else(|| "not watched".to_owned());
+            return Evidence::Unknown(why);
+        };
+        let last = Some(host.last_packet()).filter(|last| *last >= watched_since);
+        let quiet = Duration::from_secs(u64::from(policy.udp_quiet_secs));
+        let udp = u64::from(last.is_some_and(|last| host.now.since(last) < quiet));
+        Evidence::Known(Flows {
+            udp,
+            tcp_open: 0,
+            tcp_closing: 0,
+            forwarded: 0,
+            last_packet: last,
+            watched_since,
+        })
+    }
+
+    fn attached(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,35 @@
+//! Facts for one drain, gathered just before its step.
+
+use super::kernel::Kernel;
+use crate::drain::{Evidence, Facts, Record};
+
+/// Reads everything a step may rely on. The table comes first: a packet seen by the observer and not yet by the
+/// kernel's counter is late, the reverse would be a contradiction.
+pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record) -> Facts {
+    let Record {
+        service,
+        server,
+        policy,
+        ..
+    } = record;
+    let table = kernel.table(service, server).await;
+    let watched = kernel.is_watched(service, server);
+    Facts {
+        table,
+        flows: kernel.flows(service, server, policy),
+        counters: kernel.counters(),
+        expire_nodest_conn: kernel.expire_nodest(),
+        watched,
+    }
+}
+
+/// Facts for admitting a drain of a server that nobody watches yet.
+pub(super) async fn admission_facts(kernel: &mut impl Kernel, request: &crate::drain::Request) -> Facts {
+    Facts {
+        table: kernel.table(&request.service, &request.server).await,
+        flows: Evidence::Unknown("not watched yet".to_owned()),
+        counters: kernel.counters(),
+        expire_nodest_conn: kernel.expire_nodest(),
+        watched: kernel.is_watched(&request.service, &request.server),
+    }
+}

@@ -1,0 +1,71 @@
+//! What the supervisor may ask of the host: the primitives, one real implementation and one for tests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::drain::{Evidence, Flows, Policy, Table};
+use crate::forwarding::Configuration;
+use crate::identity::{RealServer, VirtualService};
+use crate::moment::Moment;
+
+/// An operation on the host failed. The text names the object, the operation, the errno and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub String);
+
+/// The host. Reads say *unknown* where they cannot tell; writes fail with a [`Fault`].
+#[allow(
+    async_fn_in_trait,
+    reason = "one daemon, one thread: nothing needs to be Send"
+)]
+pub trait Kernel {
+    fn now(&self) -> Moment;
+
+    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table;
+    async fn listing(&mut self) -> Result<Vec<ListedService>, Fault>;
+    async fn set_weight(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+        weight: u32,
+    ) -> Result<(), Fault>;
+    async fn add(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+        configuration: &Configuration,
+    ) -> Result<(), Fault>;
+    async fn remove(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
+
+    /// `net.ipv4.vs.expire_nodest_conn`.
+    fn expire_nodest(&self) -> Evidence<bool>;
+    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault>;
+    /// Do the kernel's packet counters move at all?
+    fn counters(&self) -> Evidence<()>;
+
+    fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
+    fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
+    fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool;
+    fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows>;
+    /// Names of the attached eBPF programs; empty while nothing is watched.
+    fn attached(&self) -> Vec<String>;
+}
+
+/// The IPVS table as `status` shows it.
+pub type Listing = Vec<ListedService>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedService {
+    pub service: VirtualService,
+    pub scheduler: String,
+    pub servers: Vec<ListedServer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedServer {
+    pub server: RealServer,
+    #[serde(flatten)]
+    pub configuration: Configuration,
+    pub active: u32,
+    pub inactive: u32,
+    pub persistent: u32,
+}

@@ -1,0 +1,271 @@
+//! The real host: IPVS over netlink, the observer, the sysctls of this network namespace.
+//!
+//! Translates what the other rooms know into the decision's facts; decides nothing.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::clock;
+use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
+use super::sysctl::Sysctls;
+use crate::drain::{Evidence, Flows, Policy, Server, Table};
+use crate::forwarding::Configuration;
+use crate::identity::{RealServer, VirtualService};
+use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
+use crate::moment::Moment;
+use crate::observe::{ObserveError, Observer, QuietWindows, Reading, Sources};
+
+/// This machine, as far as IPVS goes.
+#[derive(Debug)]
+pub struct Linux {
+    ipvs: Ipvs,
+    observer: Result<Observer, ObserveError>,
+    /// Why the last attempt to watch failed; evidence is unknown for that reason.
+    watch_fault: Option<String>,
+    sysctls: Sysctls,
+}
+
+impl Linux {
+    /// Connects to IPVS and prepares the observer. An observer that cannot work is no reason not to start: the
+    /// drains are held and say why.
+    pub async fn connect(sources: Sources) -> Result<Self, ipvs::Error> {
+        let ipvs = Ipvs::connect().await?;
+        // Also asks for a permission that is needed anyway, at a time when somebody reads the answer.
+        ipvs.info().await?;
+        let observer = Observer::prepare(&sources);
+        if let Err(error) = &observer {
+            warn!("flows cannot be observed, nothing will be removed: {error}");
+        }
+        Ok(Self {
+            ipvs,
+            observer,
+            watch_fault: None,
+            sysctls: Sysctls::default(),
+        })
+    }
+
+    async fn read_table(&self, service: &VirtualService, server: &RealServer) -> Result<Table, ipvs::Error> {
+        let found = match self.ipvs.service(service).await {
+            Ok(found) => found,
+            Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
+            Err(error) => return Err(error),
+        };
+        let destinations = match self.ipvs.destinations(service).await {
+            Ok(destinations) => destinations,
+            Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
+            Err(error) => return Err(error),
+        };
+        let Some(this) = destinations
+            .iter()
+            .find(|destination| destination.server == *server)
+        else {
+            return Ok(Table::NoServer);
+        };
+        let others = destinations
+            .iter()
+            .filter(|destination| destination.server != *server);
+        Ok(Table::Present(Server {
+            configuration: configuration(this),
+            active: this.active,
+            inactive: this.inactive,
+            persistent: this.persistent,
+            packets: this.stats.packets_in,
+            dropping_scheduler: drops_at_weight_zero(&found).then(|| found.scheduler.clone()),
+            others_weight: others.map(|destination| u64::from(destination.weight)).sum(),
+        }))
+    }
+}
+
+impl Kernel for Linux {
+    fn now(&self) -> Moment {
+        clock::now()
+    }
+
+    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table {
+        self.read_table(service, server)
+            .await
+            .unwrap_or_else(|error| Table::Unknown(error.to_string()))
+    }
+
+    async fn listing(&mut self) -> Result<Listing, Fault> {
+        let mut listing = Vec::new();
+        for service in self.ipvs.services().await.map_err(fault)? {
+            let servers = match self.ipvs.destinations(&service.identity).await {
+                Ok(destinations) => destinations.iter().map(listed).collect(),
+                // Removed since the services were listed.
+                Err(ipvs::Error::NoService { .. }) => continue,
+                Err(error) => return Err(fault(error)),
+            };
+            listing.push(ListedService {
+                service: service.identity,
+                scheduler: service.scheduler,
+                servers,
+            });
+        }
+        Ok(listing)
+    }
+
+    async fn set_weight(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+        weight: u32,
+    ) -> Result<(), Fault> {
+        self.ipvs
+            .set_weight(service, server, weight)
+            .await
+            .map(drop)
+            .map_err(fault)
+    }
+
+    async fn add(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+        configuration: &Configuration,
+    ) -> Result<(), Fault> {
+        let destination = Destination {
+            server: *server,
+            forwarding: configuration.forwarding,
+            weight: configuration.weight,
+            upper_threshold: configuration.upper_threshold,
+            lower_threshold: configuration.lower_threshold,
+            active: 0,
+            inactive: 0,
+            persistent: 0,
+            stats: Stats::default(),
+        };
+        self.ipvs
+            .add_destination(service, &destination)
+            .await
+            .map_err(fault)
+    }
+
+    async fn remove(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
+        self.ipvs.remove_destination(service, server).await.map_err(fault)
+    }
+
+    fn expire_nodest(&self) -> Evidence<bool> {
+        self.sysctls.expire_nodest()
+    }
+
+    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault> {
+        self.sysctls.set_expire_nodest(on)
+    }
+
+    fn counters(&self) -> Evidence<()> {
+        self.sysctls.counters()
+    }
+
+    fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
+        let watched = match &mut self.observer {
+            Ok(observer) => observer.watch(service, server).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.watch_fault = watched.as_ref().err().cloned();
+        watched.map_err(Fault)
+    }
+
+    fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
+        match &mut self.observer {
+            Ok(observer) => observer
+                .unwatch(service, server)
+                .map_err(|error| Fault(error.to_string())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool {
+        self.observer
+            .as_ref()
+            .is_ok_and(|observer| observer.is_watched(service, server))
+    }
+
+    fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows> {
+        let observer = match &self.observer {
+            Ok(observer) => observer,
+            Err(error) => return Evidence::Unknown(error.to_string()),
+        };
+        if !observer.is_watched(service, server) {
+            let why = self
+                .watch_fault
+                .clone()
+                .unwrap_or_else(|| "the watch has not begun yet".to_owned());
+            return Evidence::Unknown(why);
+        }
+        let secs = |secs: u32| Duration::from_secs(u64::from(secs));
+        let quiet = QuietWindows {
+            udp: secs(policy.udp_quiet_secs),
+            tcp: secs(policy.tcp_quiet_secs),
+            closing: secs(policy.closing_quiet_secs),
+        };
+        match observer.read(service, server, &quiet, clock::now()) {
+            Ok(reading) => evidence(&reading),
+            Err(error) => Evidence::Unknown(error.to_string()),
+        }
+    }
+
+    fn attached(&self) -> Vec<String> {
+        self.observer.as_ref().map(Observer::attached).unwrap_or_default()
+    }
+}
+
+/// A reading that missed a flow, or that took something else for a connection, is no evidence.
+fn evidence(reading: &Reading) -> Evidence<Flows> {
+    if reading.mistaken > 0 {
+        return Evidence::Unknown(format!(
+            "{} times what was read as a connection was none: the layout of struct ip_vs_conn is not the one its \
+             BTF tells",
+            reading.mistaken
+        ));
+    }
+    if reading.untracked > 0 {
+        return Evidence::Unknown(format!(
+            "the flow table was full: {} flows are not tracked",
+            reading.untracked
+        ));
+    }
+    Evidence::Known(Flows {
+        udp: reading.live_udp,
+        tcp_open: reading.live_tcp_open,
+        tcp_closing: reading.live_tcp_closing,
+        forwarded: reading.forwarded,
+        last_packet: reading.last_packet,
+        watched_since: reading.watched_since,
+    })
+}
+
+/// `sh` and `mh` keep sending a share of new flows to a server at weight 0, and drop them, unless their fallback
+/// flag is set; `dh` always does.
+fn drops_at_weight_zero(service: &Service) -> bool {
+    match service.scheduler.as_str() {
+        "sh" | "mh" => !service.flags.contains(ServiceFlags::SCHED1),
+        "dh" => true,
+        _ => false,
+    }
+}
+
+fn configuration(destination: &Destination) -> Configuration {
+    Configuration {
+        forwarding: destination.forwarding,
+        weight: destination.weight,
+        upper_threshold: destination.upper_threshold,
+        lower_threshold: destination.lower_threshold,
+    }
+}
+
+fn listed(destination: &Destination) -> ListedServer {
+    ListedServer {
+        server: destination.server,
+        configuration: configuration(destination),
+        active: destination.active,
+        inactive: destination.inactive,
+        persistent: destination.persistent,
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "used with map_err")]
+fn fault(error: ipvs::Error) -> Fault {
+    Fault(error.to_string())
+}

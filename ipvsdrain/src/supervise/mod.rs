@@ -1,0 +1,22 @@
+//! The loop around the decision: gathers facts, asks [`crate::drain`], journals, performs the actions.
+//!
+//! Journal first, kernel second, confirm third. Only [`executor`] changes the kernel, and only through
+//! [`Kernel`]; only [`journal`] writes to disk.
+
+pub mod clock;
+mod executor;
+#[cfg(test)]
+pub(crate) mod fake_kernel;
+mod gather;
+pub mod journal;
+mod kernel;
+//mod linux;
+mod supervisor;
+#[cfg(test)]
+mod supervisor_tests;
+pub mod sysctl;
+
+pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
+//pub use linux::Linux;
+//pub use crate::observe::Sources;
+pub use supervisor::{Command, Handle, RequestError, Supervisor};

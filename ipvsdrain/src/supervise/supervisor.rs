@@ -1,0 +1,277 @@
+//! Runs all drains: one at a time, once a second, and at once when asked for something.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::executor::perform;
+use super::gather;
+use super::journal::{Journal, JournalError};
+use super::kernel::{Fault, Kernel, Listing};
+use crate::drain::{self, Hold, Note, Record, Refusal, Request, State, Transition, step};
+use crate::identity::{RealServer, VirtualService};
+
+/// A drain is looked at this often: the observer's own granularity.
+const TICK: Duration = Duration::from_secs(1);
+
+type Key = (VirtualService, RealServer);
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("nothing was done: {0}")]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Host(#[from] Fault),
+    #[error("the daemon is stopping")]
+    Stopping,
+}
+
+/// What may be asked of the supervisor.
+#[derive(Debug)]
+pub enum Command {
+    Begin {
+        request: Request,
+        reply: oneshot::Sender<Result<Record, RequestError>>,
+    },
+    Restore {
+        service: VirtualService,
+        server: RealServer,
+        reply: oneshot::Sender<Result<Record, RequestError>>,
+    },
+    List {
+        reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
+    },
+}
+
+/// How others talk to the supervisor.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub commands: mpsc::Sender<Command>,
+    /// The newest drain of each real server, renewed after every step.
+    pub drains: watch::Receiver<Arc<Vec<Record>>>,
+}
+
+/// Owns the records of all drains, the journal and the host.
+#[derive(Debug)]
+pub struct Supervisor<K> {
+    kernel: K,
+    journal: Journal,
+    boot_id: String,
+    unix_time: fn() -> u64,
+    records: BTreeMap<Key, Record>,
+    shown: watch::Sender<Arc<Vec<Record>>>,
+}
+
+impl<K: Kernel> Supervisor<K> {
+    /// Takes up the drains where the journal left them. Those of an earlier boot are closed: the table they were
+    /// about is gone.
+    pub fn resume(
+        kernel: K,
+        journal: Journal,
+        boot_id: String,
+        unix_time: fn() -> u64,
+    ) -> Result<Self, JournalError> {
+        let mut supervisor = Self {
+            kernel,
+            journal,
+            boot_id,
+            unix_time,
+            records: BTreeMap::new(),
+            shown: watch::channel(Arc::default()).0,
+        };
+        for mut record in supervisor.journal.latest()? {
+            if record.boot_id != supervisor.boot_id && !record.state.is_final() {
+                let why = "the machine was rebooted: the table it was about is gone".to_owned();
+                info!(service = %record.service, server = %record.server, "{} -> {}: {why}", record.state, State::Yielded);
+                let at = supervisor.kernel.now();
+                record.transitions.push(Transition {
+                    at,
+                    from: record.state,
+                    to: State::Yielded,
+                    why,
+                });
+                record.state = State::Yielded;
+            }
+            if record.boot_id != supervisor.boot_id {
+                record.borrowed_expire_nodest = None;
+                supervisor.journal.save(&record)?;
+            }
+            if !record.state.is_final() {
+                info!(service = %record.service, server = %record.server, state = %record.state, "resumed from the journal");
+            }
+            supervisor.records.insert((record.service, record.server), record);
+        }
+        supervisor.show();
+        Ok(supervisor)
+    }
+
+    /// A handle for others, and the other end of its commands for [`Supervisor::run`].
+    pub fn handle(&self) -> (Handle, mpsc::Receiver<Command>) {
+        let (commands, inbox) = mpsc::channel(16);
+        (
+            Handle {
+                commands,
+                drains: self.shown.subscribe(),
+            },
+            inbox,
+        )
+    }
+
+    /// Runs until every handle is gone. Safe to stop between two steps: what is under way resumes from the journal.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.step_all().await,
+                command = inbox.recv() => match command {
+                    Some(command) => self.obey(command).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        // Whoever asked may have gone; the drain goes on all the same.
+        match command {
+            Command::Begin { request, reply } => drop(reply.send(self.begin(&request).await)),
+            Command::Restore {
+                service,
+                server,
+                reply,
+            } => {
+                drop(reply.send(self.restore((service, server)).await));
+            }
+            Command::List { reply } => {
+                let listing = self.kernel.listing().await;
+                let attached = self.kernel.attached();
+                drop(
+                    reply.send(
+                        listing
+                            .map(|listing| (listing, attached))
+                            .map_err(RequestError::Host),
+                    ),
+                );
+            }
+        }
+    }
+
+    /// Journals a new drain and takes its first step.
+    pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
+        let key = (request.service, request.server);
+        if let Some(record) = self.records.get(&key).filter(|record| !record.state.is_final()) {
+            let (service, server) = key;
+            return Err(Refusal::AlreadyDraining {
+                service,
+                server,
+                state: record.state,
+            }
+            .into());
+        }
+        let facts = gather::admission_facts(&mut self.kernel, request).await;
+        let now = self.kernel.now();
+        let mut record = drain::begin(request, &facts, &self.boot_id, now, (self.unix_time)())?;
+        // What an earlier drain of the same server still owes goes along with the new one.
+        record.borrowed_expire_nodest = self.records.get(&key).and_then(|old| old.borrowed_expire_nodest);
+        record.id = self.journal.save(&record)?;
+        info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
+        self.records.insert(key, record);
+        self.advance(key).await;
+        Ok(self.records[&key].clone())
+    }
+
+    /// Turns a drain around and takes the first step back.
+    pub async fn restore(&mut self, key: Key) -> Result<Record, RequestError> {
+        let (service, server) = key;
+        let record = self
+            .records
+            .get(&key)
+            .ok_or(Refusal::NothingToRestore { service, server })?;
+        let next = drain::restore(record, self.kernel.now())?;
+        self.journal.save(&next)?;
+        info!(%service, %server, "{} -> {}: asked to restore", record.state, next.state);
+        self.records.insert(key, next);
+        self.advance(key).await;
+        Ok(self.records[&key].clone())
+    }
+
+    /// One step of every drain that is not over.
+    pub async fn step_all(&mut self) {
+        let unfinished =
+            |record: &Record| !record.state.is_final() || record.borrowed_expire_nodest.is_some();
+        let keys: Vec<Key> = self
+            .records
+            .iter()
+            .filter(|(_, record)| unfinished(record))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in keys {
+            self.advance(key).await;
+        }
+    }
+
+    /// Steps one drain; after actions once more, so that their effect is confirmed without waiting for the tick.
+    async fn advance(&mut self, key: Key) {
+        for _ in 0..3 {
+            if !self.advance_once(key).await {
+                break;
+            }
+        }
+        self.show();
+    }
+
+    /// Returns whether actions were performed, all with success.
+    async fn advance_once(&mut self, key: Key) -> bool {
+        let Some(record) = self.records.get(&key).cloned() else {
+            return false;
+        };
+        let facts = gather::facts(&mut self.kernel, &record).await;
+        let mut next = step(&record, &facts, self.kernel.now());
+        if next.record.durable() != record.durable()
+            && let Err(error) = self.journal.save(&next.record)
+        {
+            self.hold_unjournalled(key, record, error.to_string());
+            return false;
+        }
+        for note in &next.notes {
+            say(&next.record, note);
+        }
+        let performed = perform(&mut self.kernel, &next.record, &next.actions).await;
+        let go_on = performed.is_ok() && !next.actions.is_empty();
+        next.record.observed.failed = performed.err().map(|fault| fault.0);
+        self.records.insert(key, next.record);
+        go_on
+    }
+
+    /// Without a journal nothing moves. Said once, not every second.
+    fn hold_unjournalled(&mut self, key: Key, mut record: Record, why: String) {
+        let hold = Hold::ActionFailed(why);
+        if record.observed.held.as_ref() != Some(&hold) {
+            warn!(service = %record.service, server = %record.server, "held: {hold}");
+        }
+        record.observed.held = Some(hold);
+        self.records.insert(key, record);
+    }
+
+    fn show(&self) {
+        self.shown
+            .send_replace(Arc::new(self.records.values().cloned().collect()));
+    }
+}
+
+fn say(record: &Record, note: &Note) {
+    let Record { service, server, .. } = record;
+    match note {
+        Note::Transition { .. } => info!(%service, %server, "{note}"),
+        Note::Held(_) => warn!(%service, %server, "{note}"),
+        Note::Released(_) => info!(%service, %server, "{note}"),
+    }
+}

@@ -1,0 +1,214 @@
+//! The supervisor with the real journal on a host in memory: every call that changes something fails once, and the
+//! daemon dies before and after each of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::fake_kernel::{Death, FakeKernel, ORIGINAL, Trouble};
+use super::journal::Journal;
+use super::supervisor::Supervisor;
+use crate::drain::{Hold, Policy, Record, Request, State};
+
+fn request() -> Request {
+    Request {
+        service: "udp:10.0.0.1:53".parse().unwrap(),
+        server: "10.1.0.5:53".parse().unwrap(),
+        policy: Policy::default(),
+        who: "tester".to_owned(),
+        why: "maintenance".to_owned(),
+    }
+}
+
+fn start(kernel: &FakeKernel, journal: &Path) -> Supervisor<FakeKernel> {
+    Supervisor::resume(
+        kernel.clone(),
+        Journal::open(journal).unwrap(),
+        "boot".to_owned(),
+        || 0,
+    )
+    .unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Drains for `secs` seconds, with a new daemon wherever one dies; then restores if asked to.
+fn maintain(kernel: &FakeKernel, journal: &Path, secs: u32, restore: bool) -> Option<Record> {
+    let mut daemon: Option<Supervisor<FakeKernel>> = None;
+    let mut asked = false;
+    for second in 0..secs {
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let supervisor = daemon.get_or_insert_with(|| start(kernel, journal));
+            if second == 0 {
+                drop(block_on(supervisor.begin(&request())));
+            } else if restore && !asked && second > secs / 2 {
+                asked = block_on(supervisor.restore((request().service, request().server))).is_ok();
+            } else {
+                block_on(supervisor.step_all());
+            }
+        }));
+        if let Err(thrown) = ran {
+            assert!(thrown.is::<Death>(), "only the host kills the daemon here");
+            daemon = None;
+            // A restart forgets the watch: the programs went with the process.
+            kernel.0.borrow_mut().watched_since = None;
+            // The journal tells whether the request was taken before the death.
+            asked = start(kernel, journal)
+                .handle()
+                .0
+                .drains
+                .borrow()
+                .iter()
+                .any(|record| record.state == State::Restoring)
+                || asked;
+        }
+        kernel.pass_a_second();
+    }
+    drop(daemon);
+    Journal::open(journal).unwrap().latest().unwrap().pop()
+}
+
+fn changes_of(restore: bool) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::new();
+    maintain(&kernel, &folder.path().join("journal"), 120, restore);
+    let changes = kernel.0.borrow().changes.clone();
+    assert!(changes.len() >= 6, "{changes:?}");
+    changes.len()
+}
+
+#[test]
+fn a_drain_ends_in_the_order_that_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::new();
+    let record = maintain(&kernel, &folder.path().join("journal"), 60, false).unwrap();
+    assert_eq!(record.state, State::Removed);
+    let host = kernel.0.borrow();
+    assert_eq!(
+        host.changes,
+        [
+            "watch",
+            "weight 0",
+            "expire_nodest true",
+            "remove",
+            "expire_nodest false",
+            "unwatch"
+        ]
+    );
+    assert_eq!(
+        (host.lossy_removals, host.expire_nodest, host.server),
+        (0, false, None)
+    );
+}
+
+#[test]
+fn trouble_at_any_boundary_ends_in_the_same_removal() {
+    for trouble in [Trouble::Fails, Trouble::DiesBefore, Trouble::DiesAfter] {
+        for at in 0..changes_of(false) {
+            let folder = tempfile::tempdir().unwrap();
+            let kernel = FakeKernel::new();
+            kernel.0.borrow_mut().trouble = Some((at, trouble));
+            let record = maintain(&kernel, &folder.path().join("journal"), 120, false).unwrap();
+            let host = kernel.0.borrow();
+            let story = format!("{trouble:?} at {at}: {:?}", host.changes);
+            assert_eq!(record.state, State::Removed, "{story}");
+            assert_eq!(host.lossy_removals, 0, "{story}");
+            assert!(!host.expire_nodest, "the sysctl is put back: {story}");
+            assert_eq!(host.server, None, "{story}");
+        }
+    }
+}
+
+#[test]
+fn trouble_at_any_boundary_still_restores_the_original() {
+    for trouble in [Trouble::Fails, Trouble::DiesBefore, Trouble::DiesAfter] {
+        for at in 0..changes_of(true) {
+            let folder = tempfile::tempdir().unwrap();
+            let kernel = FakeKernel::new();
+            kernel.0.borrow_mut().trouble = Some((at, trouble));
+            let record = maintain(&kernel, &folder.path().join("journal"), 160, true).unwrap();
+            let host = kernel.0.borrow();
+            let story = format!("{trouble:?} at {at}: {:?}", host.changes);
+            assert_eq!(record.state, State::Restored, "{story}");
+            assert_eq!(host.server, Some(ORIGINAL), "weight and thresholds: {story}");
+            assert!(!host.expire_nodest, "{story}");
+        }
+    }
+}
+
+#[test]
+fn an_observer_that_cannot_work_holds_the_drain_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::new();
+    kernel.0.borrow_mut().watch_fault = Some("struct ip_vs_conn has no member `dest`".to_owned());
+    let mut supervisor = start(&kernel, &folder.path().join("journal"));
+    let (handle, _inbox) = supervisor.handle();
+    block_on(supervisor.begin(&request())).unwrap();
+    for _ in 0..600 {
+        kernel.pass_a_second();
+        block_on(supervisor.step_all());
+    }
+    let drains = handle.drains.borrow().clone();
+    assert_eq!(drains[0].state, State::Draining);
+    let expected = Hold::FlowsUnknown("struct ip_vs_conn has no member `dest`".to_owned());
+    assert_eq!(drains[0].observed.held, Some(expected));
+    assert_eq!(
+        kernel.0.borrow().changes,
+        ["weight 0"],
+        "quiesced, and nothing else"
+    );
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let kernel = FakeKernel::new();
+    let mut supervisor = start(&kernel, &path);
+    let (handle, _inbox) = supervisor.handle();
+    block_on(supervisor.begin(&request())).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch("DROP TABLE drains")
+        .unwrap();
+    for _ in 0..100 {
+        kernel.pass_a_second();
+        block_on(supervisor.step_all());
+    }
+    assert_eq!(
+        kernel.0.borrow().changes,
+        ["watch", "weight 0"],
+        "nothing was removed"
+    );
+    let held = handle.drains.borrow()[0]
+        .observed
+        .held
+        .clone()
+        .expect("held")
+        .to_string();
+    assert!(
+        held.contains("journal") && held.contains("no such table"),
+        "{held}"
+    );
+}
+
+#[test]
+fn a_drain_of_an_earlier_boot_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let kernel = FakeKernel::new();
+    block_on(start(&kernel, &path).begin(&request())).unwrap();
+    let rebooted = Supervisor::resume(
+        kernel.clone(),
+        Journal::open(&path).unwrap(),
+        "another".to_owned(),
+        || 0,
+    )
+    .unwrap();
+    assert_eq!(rebooted.handle().0.drains.borrow()[0].state, State::Yielded);
+    assert_eq!(kernel.0.borrow().changes.len(), 2, "the new table is left alone");
+}

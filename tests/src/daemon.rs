@@ -1,0 +1,192 @@
+//! The daemon under test, run as a user runs it: the binary, its command line, its JSON.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ipvsdrain::identity::{RealServer, VirtualService};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::clock;
+use crate::process::{self, Process};
+use crate::world::{Machine, World};
+
+/// Found on `PATH`.
+const PROGRAM: &str = "ipvsdrain";
+/// Reading BTF is slow under emulation.
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// A daemon on the director; dropping it ends it.
+#[derive(Debug)]
+pub struct Daemon<'world> {
+    director: &'world Machine,
+    process: Process,
+    folder: TempDir,
+}
+
+impl<'world> Daemon<'world> {
+    /// Starts it with these options more and waits until its socket answers.
+    pub fn start(world: &'world World, options: &[&str]) -> Result<Self> {
+        Self::start_without(world, options, &[])
+    }
+
+    /// Starts it as root that lacks these capabilities for good.
+    pub fn start_without(world: &'world World, options: &[&str], missing: &[CapabilitySet]) -> Result<Self> {
+        let director = world.director().machine();
+        let folder = TempDir::new().context("cannot make a folder for the daemon")?;
+        let log = File::create(folder.path().join("log"))?;
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["daemon", "--socket"])
+            .arg(folder.path().join("socket"));
+        command
+            .arg("--state")
+            .arg(folder.path().join("state"))
+            .args(options);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = director.within(|| {
+            // The bounding set belongs to this thread, which ends with this closure; the child inherits it.
+            for capability in missing {
+                remove_capability_from_bounding_set(*capability)
+                    .with_context(|| format!("cannot give up {capability:?}"))?;
+            }
+            Process::start(&mut command)
+        })?;
+        let mut daemon = Self {
+            director,
+            process,
+            folder,
+        };
+        daemon.await_socket()?;
+        Ok(daemon)
+    }
+
+    fn await_socket(&mut self) -> Result<()> {
+        let deadline = clock::now() + START_LIMIT;
+        while UnixStream::connect(self.socket()).is_err() {
+            if self.process.await_end(Duration::from_millis(20))? {
+                bail!("the daemon ended at its start: {}", self.log());
+            }
+            if clock::now() > deadline {
+                bail!("the daemon did not listen within {START_LIMIT:?}: {}", self.log());
+            }
+        }
+        Ok(())
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    pub fn pid(&self) -> nix::unistd::Pid {
+        self.process.pid()
+    }
+
+    /// What the daemon printed so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log"))
+            .unwrap_or_else(|error| format!("(no log: {error})"))
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).arg("--socket").arg(self.socket());
+        command
+    }
+
+    /// Starts `ipvsdrain drain SERVICE SERVER --wait --json` with these options more.
+    pub fn begin_drain(
+        &self,
+        service: &VirtualService,
+        server: RealServer,
+        options: &[&str],
+    ) -> Result<PendingDrain> {
+        let (service, server) = (service.to_string(), server.to_string());
+        let mut command = self.command(&["drain", &service, &server, "--wait", "--json"]);
+        command
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(PendingDrain {
+            process: self.director.start(&mut command)?,
+        })
+    }
+
+    /// Asks for a drain and does not wait for its end.
+    pub fn request_drain(
+        &self,
+        service: &VirtualService,
+        server: RealServer,
+        options: &[&str],
+    ) -> Result<String> {
+        let (service, server) = (service.to_string(), server.to_string());
+        let mut command = self.command(&["drain", &service, &server]);
+        self.director.within(|| process::run(command.args(options), ""))
+    }
+
+    pub fn restore(&self, service: &VirtualService, server: RealServer) -> Result<String> {
+        let (service, server) = (service.to_string(), server.to_string());
+        let mut command = self.command(&["restore", &service, &server]);
+        self.director.within(|| process::run(&mut command, ""))
+    }
+
+    /// `ipvsdrain status --json`.
+    pub fn status(&self) -> Result<Value> {
+        let mut command = self.command(&["status", "--json"]);
+        let text = self.director.within(|| process::run(&mut command, ""))?;
+        last_json(&text)
+    }
+}
+
+/// A client that waits for its drain's end.
+#[derive(Debug)]
+pub struct PendingDrain {
+    process: Process,
+}
+
+/// How a drain ended for who asked for it.
+#[derive(Debug)]
+pub struct DrainEnd {
+    /// Exit status 0.
+    pub removed: bool,
+    pub exit: String,
+    /// The drain's record: the last line of standard output.
+    pub record: Value,
+}
+
+impl PendingDrain {
+    /// True once it has ended; false if `limit` passes first.
+    pub fn await_end(&self, limit: Duration) -> Result<bool> {
+        self.process.await_end(limit)
+    }
+
+    pub fn finish(self, limit: Duration) -> Result<DrainEnd> {
+        let output = self.process.finish(limit)?;
+        let (stdout, stderr) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        let record = last_json(&stdout)
+            .with_context(|| format!("`ipvsdrain drain` ended with {}: {stderr}", output.status))?;
+        Ok(DrainEnd {
+            removed: output.status.success(),
+            exit: output.status.to_string(),
+            record,
+        })
+    }
+}
+
+fn last_json(text: &str) -> Result<Value> {
+    let line = text
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    serde_json::from_str(line).with_context(|| format!("the last line is no JSON: {text}"))
+}

@@ -1,0 +1,376 @@
+//! Questions asked of a ledger: what was lost or duplicated, who served it, and how many flows were live.
+//!
+//! Pure: it reads notes and answers exactly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipvsdrain::moment::Moment;
+
+use super::{Flow, Notes, Server, Transport};
+
+/// A ledger at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    flows: BTreeMap<Flow, Notes>,
+}
+
+/// What became of one flow's records. Sequences are in ascending order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowAccount {
+    pub sent: usize,
+    /// Distinct records that reached a server.
+    pub received: usize,
+    /// Sent, and received by no server.
+    pub lost: Vec<u64>,
+    /// Received more than once.
+    pub duplicated: Vec<u64>,
+    /// Received by a server, and no reply came back. Every record of one-way traffic is here.
+    pub unanswered: Vec<u64>,
+    pub broken: Option<String>,
+}
+
+/// An unbroken run of records of one flow on one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Servings {
+    pub server: Server,
+    pub records: usize,
+    pub first: Moment,
+    pub last: Moment,
+}
+
+impl Account {
+    pub(crate) fn open(&mut self, transport: Transport) -> Flow {
+        let flow = Flow(u32::try_from(self.flows.len()).expect("fewer than 2^32 flows") + 1);
+        self.flows.insert(flow, Notes::new(transport));
+        flow
+    }
+
+    pub(crate) fn notes_of(&mut self, flow: Flow) -> Option<&mut Notes> {
+        self.flows.get_mut(&flow)
+    }
+
+    pub fn flows(&self) -> impl Iterator<Item = Flow> + '_ {
+        self.flows.keys().copied()
+    }
+
+    /// Records sent, over all flows.
+    pub fn sent(&self) -> usize {
+        self.flows.values().map(|notes| notes.sent.len()).sum()
+    }
+
+    /// Records that were sent and reached no server, over all flows.
+    pub fn lost(&self) -> usize {
+        self.flows.values().map(|notes| notes.account().lost.len()).sum()
+    }
+
+    /// Records that reached servers more than once, over all flows.
+    pub fn duplicated(&self) -> usize {
+        self.flows
+            .values()
+            .map(|notes| notes.account().duplicated.len())
+            .sum()
+    }
+
+    /// Records that a server received and whose reply never came back, over all flows.
+    pub fn unanswered(&self) -> usize {
+        self.flows
+            .values()
+            .map(|notes| notes.account().unanswered.len())
+            .sum()
+    }
+
+    /// One line per flow that lost, duplicated or broke, for a report. At most `limit` lines.
+    pub fn faults(&self, limit: usize) -> String {
+        let mut lines = Vec::new();
+        for (flow, notes) in &self.flows {
+            let account = notes.account();
+            if account.lost.is_empty() && account.duplicated.is_empty() && account.broken.is_none() {
+                continue;
+            }
+            lines.push(format!(
+                "{:?} flow {}: sent {}, lost {:?}, duplicated {:?}, broken {:?}, served {:?}",
+                notes.transport,
+                flow.0,
+                account.sent,
+                account.lost,
+                account.duplicated,
+                account.broken,
+                notes.servings()
+            ));
+        }
+        let more = lines.len().saturating_sub(limit);
+        lines.truncate(limit);
+        if more > 0 {
+            lines.push(format!("and {more} flows more"));
+        }
+        lines.join("\n")
+    }
+
+    /// None if nobody opened this flow.
+    pub fn of(&self, flow: Flow) -> Option<FlowAccount> {
+        self.flows.get(&flow).map(Notes::account)
+    }
+
+    /// Who served the flow, in the order of receipt.
+    pub fn servings(&self, flow: Flow) -> Vec<Servings> {
+        self.flows.get(&flow).map(Notes::servings).unwrap_or_default()
+    }
+
+    /// Flows of which this server got at least one record.
+    pub fn flows_of(&self, server: Server) -> impl Iterator<Item = Flow> + '_ {
+        self.flows
+            .iter()
+            .filter(move |(_, notes)| notes.received.iter().any(|receipt| receipt.server == server))
+            .map(|(flow, _)| *flow)
+    }
+
+    /// When this server got its last record.
+    pub fn last_receipt(&self, server: Server) -> Option<Moment> {
+        self.receipts(server).max()
+    }
+
+    /// Records this server got after `since`.
+    pub fn received_after(&self, server: Server, since: Moment) -> usize {
+        self.receipts(server).filter(|at| *at > since).count()
+    }
+
+    /// UDP flows of which the server received a datagram in the window that ends at `at`.
+    pub fn live_udp(&self, server: Server, at: Moment, window: Duration) -> usize {
+        self.udp_flows_touching(server, back(at, window), at)
+    }
+
+    /// The least and the most live UDP flows an observer may report at `at`, if it places each datagram and
+    /// its own reading with an error of up to `grain`.
+    pub fn live_udp_within(
+        &self,
+        server: Server,
+        at: Moment,
+        window: Duration,
+        grain: Duration,
+    ) -> RangeInclusive<usize> {
+        let surely = match window.checked_sub(grain) {
+            Some(_) => self.udp_flows_touching(server, back(at, window) + grain, back(at, grain)),
+            None => 0,
+        };
+        let perhaps = self.udp_flows_touching(server, back(at, window + grain), at + grain);
+        surely..=perhaps
+    }
+
+    /// TCP connections on the server that were accepted by `at` and whose client had not closed.
+    pub fn open_tcp(&self, server: Server, at: Moment) -> usize {
+        self.flows
+            .values()
+            .filter(|notes| notes.open_at(server, at))
+            .count()
+    }
+
+    /// The least and the most open TCP connections an observer may report, as in [`Self::live_udp_within`].
+    pub fn open_tcp_within(&self, server: Server, at: Moment, grain: Duration) -> RangeInclusive<usize> {
+        let (before, after) = (back(at, grain), at + grain);
+        let of_tcp = || {
+            self.flows
+                .values()
+                .filter(|notes| notes.transport == Transport::Tcp)
+        };
+        let surely = of_tcp()
+            .filter(|notes| notes.open_at(server, before) && notes.open_at(server, after))
+            .count();
+        let perhaps = of_tcp()
+            .filter(|notes| {
+                notes
+                    .accepted
+                    .is_some_and(|(by, since)| by == server && since <= after)
+                    && notes.closed.is_none_or(|closed| closed > before)
+            })
+            .count();
+        surely..=perhaps
+    }
+
+    fn receipts(&self, server: Server) -> impl Iterator<Item = Moment> + '_ {
+        self.flows
+            .values()
+            .flat_map(|notes| &notes.received)
+            .filter(move |receipt| receipt.server == server)
+            .map(|receipt| receipt.at)
+    }
+
+    /// Both ends count.
+    fn udp_flows_touching(&self, server: Server, from: Moment, to: Moment) -> usize {
+        self.flows
+            .values()
+            .filter(|notes| notes.transport == Transport::Udp)
+            .filter(|notes| {
+                notes
+                    .received
+                    .iter()
+                    .any(|receipt| receipt.server == server && from <= receipt.at && receipt.at <= to)
+            })
+            .count()
+    }
+}
+
+/// `span` before `at`, not before boot.
+fn back(at: Moment, span: Duration) -> Moment {
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    Moment::from_nanos(at.as_nanos().saturating_sub(nanos))
+}
+
+impl Notes {
+    fn account(&self) -> FlowAccount {
+        let mut reached = BTreeSet::new();
+        let mut duplicated = BTreeSet::new();
+        for receipt in &self.received {
+            if !reached.insert(receipt.sequence) {
+                duplicated.insert(receipt.sequence);
+            }
+        }
+        let answered: BTreeSet<u64> = self.answered.iter().map(|(sequence, _)| *sequence).collect();
+        let sent: BTreeSet<u64> = self.sent.iter().map(|(sequence, _)| *sequence).collect();
+        FlowAccount {
+            sent: self.sent.len(),
+            received: reached.len(),
+            lost: sent.difference(&reached).copied().collect(),
+            duplicated: duplicated.into_iter().collect(),
+            unanswered: reached.difference(&answered).copied().collect(),
+            broken: self.broken.clone(),
+        }
+    }
+
+    fn servings(&self) -> Vec<Servings> {
+        let mut runs: Vec<Servings> = Vec::new();
+        for receipt in &self.received {
+            match runs.last_mut() {
+                Some(run) if run.server == receipt.server => {
+                    run.records += 1;
+                    run.last = receipt.at;
+                }
+                _ => runs.push(Servings {
+                    server: receipt.server,
+                    records: 1,
+                    first: receipt.at,
+                    last: receipt.at,
+                }),
+            }
+        }
+        runs
+    }
+
+    fn open_at(&self, server: Server, at: Moment) -> bool {
+        self.transport == Transport::Tcp
+            && self
+                .accepted
+                .is_some_and(|(by, since)| by == server && since <= at)
+            && self.closed.is_none_or(|closed| closed > at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ledger, Record};
+    use super::*;
+
+    const ONE: Server = Server(1);
+    const TWO: Server = Server(2);
+
+    fn at(secs: u64) -> Moment {
+        Moment::from_secs(secs)
+    }
+
+    fn secs(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn deliver(ledger: &Ledger, flow: Flow, sequence: u64, server: Server, when: u64) {
+        ledger.received(Record { flow, sequence }, server, at(when));
+    }
+
+    #[test]
+    fn lost_duplicated_and_unanswered_records_are_named() {
+        let ledger = Ledger::new();
+        let flow = ledger.open(Transport::Udp);
+        for sequence in 0..5 {
+            ledger.sent(flow, sequence, at(sequence));
+        }
+        for sequence in [0, 2, 2, 4] {
+            deliver(&ledger, flow, sequence, ONE, sequence);
+        }
+        ledger.answered(Record { flow, sequence: 4 }, at(5));
+
+        let account = ledger.account().of(flow).unwrap();
+        assert_eq!((account.sent, account.received), (5, 3));
+        assert_eq!(account.lost, [1, 3]);
+        assert_eq!(account.duplicated, [2]);
+        assert_eq!(account.unanswered, [0, 2]);
+        assert_eq!(ledger.account().lost(), 2);
+        assert!(ledger.account().faults(3).contains("lost [1, 3]"));
+    }
+
+    #[test]
+    fn a_move_to_another_server_is_a_second_serving() {
+        let ledger = Ledger::new();
+        let flow = ledger.open(Transport::Udp);
+        deliver(&ledger, flow, 0, ONE, 1);
+        deliver(&ledger, flow, 1, ONE, 2);
+        deliver(&ledger, flow, 2, TWO, 3);
+
+        let servings = ledger.account().servings(flow);
+        assert_eq!(
+            servings
+                .iter()
+                .map(|run| (run.server, run.records))
+                .collect::<Vec<_>>(),
+            [(ONE, 2), (TWO, 1)]
+        );
+        assert_eq!(ledger.account().last_receipt(ONE), Some(at(2)));
+        assert_eq!(ledger.account().received_after(TWO, at(2)), 1);
+    }
+
+    #[test]
+    fn a_udp_flow_is_live_to_the_end_of_its_window_and_not_after() {
+        let ledger = Ledger::new();
+        let flow = ledger.open(Transport::Udp);
+        deliver(&ledger, flow, 0, ONE, 100);
+
+        let account = ledger.account();
+        assert_eq!(account.live_udp(ONE, at(99), secs(10)), 0);
+        assert_eq!(account.live_udp(ONE, at(110), secs(10)), 1);
+        assert_eq!(account.live_udp(ONE, at(111), secs(10)), 0);
+        assert_eq!(account.live_udp(TWO, at(105), secs(10)), 0);
+
+        let within = |when| account.live_udp_within(ONE, at(when), secs(10), secs(1));
+        assert_eq!(within(98), 0..=0);
+        assert_eq!(within(99), 0..=1);
+        assert_eq!(within(101), 1..=1);
+        assert_eq!(within(109), 1..=1);
+        assert_eq!(within(111), 0..=1);
+        assert_eq!(within(112), 0..=0);
+    }
+
+    #[test]
+    fn a_tcp_connection_is_open_from_accept_to_close_even_if_silent() {
+        let ledger = Ledger::new();
+        let flow = ledger.open(Transport::Tcp);
+        ledger.accepted(flow, ONE, at(10));
+        ledger.closed(flow, at(500));
+
+        let account = ledger.account();
+        assert_eq!(account.open_tcp(ONE, at(9)), 0);
+        assert_eq!(account.open_tcp(ONE, at(499)), 1);
+        assert_eq!(account.open_tcp(ONE, at(500)), 0);
+        assert_eq!(account.open_tcp(TWO, at(300)), 0);
+        assert_eq!(account.open_tcp_within(ONE, at(9), secs(1)), 0..=1);
+        assert_eq!(account.open_tcp_within(ONE, at(300), secs(1)), 1..=1);
+        assert_eq!(account.open_tcp_within(ONE, at(500), secs(1)), 0..=1);
+        assert_eq!(account.open_tcp_within(ONE, at(502), secs(1)), 0..=0);
+        assert_eq!(account.live_udp(ONE, at(300), secs(1000)), 0);
+    }
+
+    #[test]
+    fn a_record_of_a_foreign_flow_is_not_written() {
+        let ledger = Ledger::new();
+        deliver(&ledger, Flow(77), 0, ONE, 1);
+        assert_eq!(ledger.account().flows().count(), 0);
+    }
+}

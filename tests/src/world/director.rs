@@ -1,0 +1,110 @@
+//! The director: the machine whose kernel balances.
+//!
+//! Owns configuring IPVS with `ipvsadm` and reading it back from `/proc`, apart from the daemon under test.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+use anyhow::{Result, bail};
+use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+
+use super::{Forwarding, Machine, Row, VIP, read_table};
+
+/// The machine whose kernel balances.
+#[derive(Debug)]
+pub struct Director {
+    machine: Machine,
+}
+
+impl Director {
+    pub(super) fn new(machine: Machine) -> Self {
+        Self { machine }
+    }
+
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Adds a virtual service on the VIP and one real server of weight 1 per address, all on the same port.
+    pub fn balance(
+        &self,
+        protocol: Protocol,
+        port: u16,
+        scheduler: &str,
+        forwarding: Forwarding,
+        servers: impl IntoIterator<Item = Ipv4Addr>,
+    ) -> Result<VirtualService> {
+        let addr = SocketAddr::V4(SocketAddrV4::new(VIP, port));
+        let service = VirtualService::Address { protocol, addr };
+        let key = service_option(&service)?;
+        let mut lines = format!("-A {key} -s {scheduler}\n");
+        for address in servers {
+            let _ = writeln!(lines, "-a {key} -r {address}:{port} {} -w 1", forwarding.flag());
+        }
+        self.restore(&lines)?;
+        Ok(service)
+    }
+
+    /// Lines as `ipvsadm -S -n` writes them, all in one process.
+    pub fn restore(&self, lines: &str) -> Result<()> {
+        self.machine.run("ipvsadm", &["-R"], lines).map(drop)
+    }
+
+    /// The whole configuration, every option of every server included, in the form `restore` takes.
+    pub fn saved(&self) -> Result<String> {
+        self.machine.run("ipvsadm", &["-S", "-n"], "")
+    }
+
+    pub fn set_weight(&self, service: &VirtualService, server: RealServer, weight: u32) -> Result<()> {
+        let Some(row) = self.row(service, server)? else {
+            bail!("{server} is not in {service}: its weight cannot be set");
+        };
+        let method = match row.forwarding.as_str() {
+            "Masq" => "-m",
+            "Tunnel" => "-i",
+            _ => "-g",
+        };
+        self.restore(&format!(
+            "-e {} -r {server} {method} -w {weight}\n",
+            service_option(service)?
+        ))
+    }
+
+    pub fn delete(&self, service: &VirtualService, server: RealServer) -> Result<()> {
+        self.restore(&format!("-d {} -r {server}\n", service_option(service)?))
+    }
+
+    /// Every real server of every service, read from `/proc/net/ip_vs`.
+    pub fn table(&self) -> Result<Vec<Row>> {
+        Ok(read_table(&self.machine.read("/proc/thread-self/net/ip_vs")?))
+    }
+
+    /// One real server of one service; None once it is removed.
+    pub fn row(&self, service: &VirtualService, server: RealServer) -> Result<Option<Row>> {
+        Ok(self
+            .table()?
+            .into_iter()
+            .find(|row| row.service == *service && row.server == server))
+    }
+}
+
+/// `-u 10.0.0.1:53`, as `ipvsadm` names a service.
+fn service_option(service: &VirtualService) -> Result<String> {
+    Ok(match service {
+        VirtualService::Address {
+            protocol: Protocol::Tcp,
+            addr,
+        } => format!("-t {addr}"),
+        VirtualService::Address {
+            protocol: Protocol::Udp,
+            addr,
+        } => format!("-u {addr}"),
+        VirtualService::Fwmark { mark, .. } => format!("-f {mark}"),
+        VirtualService::Address {
+            protocol: Protocol::Sctp,
+            ..
+        } => {
+            bail!("{service} is SCTP, which no scenario balances")
+        }
+    })
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask test`: everything that must hold, from the cheapest to the dearest.
+//!
+//! Format, lints, the tests that need no kernel, the committed eBPF object against its source, then the scenarios
+//! on real kernels. A part that cannot run has failed; nothing is skipped.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
+
+#[derive(Debug, Args)]
+pub struct Test {
+    /// Kernel series for the scenarios: 5.10, 6.1, 6.12, 7, or `all`
+    #[arg(long, value_delimiter = ',', default_value = "6.1,7")]
+    kernels: Vec<String>,
+    /// Run these scenarios only, and none of the other parts
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<String>,
+}
+
+pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
+    let kernels = kernels(&test.kernels)?;
+    if test.scenarios.is_empty() {
+        cargo("format", &["fmt", "--all", "--check"])?;
+        cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+        cargo("tests without a kernel", &["test", "--workspace"])?;
+        part("the eBPF object is what its source says", || crate::ebpf::run(true))?;
+    }
+    let mut results = Vec::new();
+    for kernel in kernels {
+        let names = lab::names_for(&kernel, &test.scenarios)?;
+        let request = Request::new(kernel, names);
+        results.extend(lab::run(&request, &mut tell)?);
+    }
+    Ok(report(&results))
+}
+
+fn kernels(asked: &[String]) -> anyhow::Result<Vec<KernelChoice>> {
+    if asked == ["all"] {
+        return Ok(KernelChoice::every());
+    }
+    asked.iter().map(|kernel| kernel.parse().map_err(anyhow::Error::msg)).collect()
+}
+
+fn cargo(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    part(name, || {
+        let status = Command::new("cargo").args(arguments).status().context("cannot start cargo")?;
+        if !status.success() {
+            bail!("`cargo {}` failed", arguments.join(" "));
+        }
+        Ok(())
+    })
+}
+
+fn part(name: &str, run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    eprintln!("test: {name}");
+    let begin = Instant::now();
+    run().with_context(|| format!("{name}: failed"))?;
+    eprintln!("test: {name}: holds ({:.0} s)", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Booted { kernel, .. } => eprintln!("test: {kernel} is up"),
+        Event::Finished(result) => eprintln!("{}", line(result)),
+        Event::Trouble { text } => eprintln!("test: {text}"),
+        _ => {}
+    }
+}
+
+fn line(result: &ScenarioResult) -> String {
+    let word = if result.passed { "passed" } else { "FAILED" };
+    let error = result.error.as_ref().map(|text| format!("\n{text}")).unwrap_or_default();
+    format!("{word}  {}  {}  {:.0} s of the guest's time{error}", result.kernel, result.scenario, result.guest_seconds)
+}
+
+/// The list of what ran where, and the count that ends the run.
+fn report(results: &[ScenarioResult]) -> ExitCode {
+    println!();
+    let mut kernels: Vec<&str> = results.iter().map(|result| result.kernel.as_str()).collect();
+    kernels.dedup();
+    for kernel in kernels {
+        let ran = results.iter().filter(|result| result.kernel == kernel);
+        let passed = ran.clone().filter(|result| result.passed).count();
+        println!("{kernel}: {passed} of {} scenarios passed", ran.count());
+    }
+    for result in results.iter().filter(|result| !result.passed) {
+        println!("{}", line(result));
+    }
+    let failed = results.iter().filter(|result| !result.passed).count();
+    println!("scenarios: {} passed, {failed} failed", results.len() - failed);
+    if failed == 0 && !results.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
