@@ -2,7 +2,12 @@
 
 mod kernel_reference;
 mod maintenance;
+mod observer_counts;
 
 use crate::scenario::Scenario;
 
-pub const SCENARIOS: &[Scenario] = &[kernel_reference::SCENARIO, maintenance::SCENARIO];
+pub const SCENARIOS: &[Scenario] = &[
+    kernel_reference::SCENARIO,
+    maintenance::SCENARIO,
+    observer_counts::SCENARIO,
+];
