@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+use ipvsdrain::identity::Protocol;
 use serde::Serialize;
 
-use super::Place;
 use crate::dns;
 use crate::ledger::Server;
 use crate::traffic::{Replies, TcpConnection, Traffic, UdpFlow};
-use crate::world::{Forwarding, World};
+use crate::world::{Forwarding, Place, World};
 
 pub(super) const FORWARDING: Forwarding = Forwarding::DirectRoute;
 pub(super) const SERVERS: u16 = 3;
@@ -155,9 +154,8 @@ impl<'world> MaintenanceTraffic<'world> {
 
 fn balance(world: &World, protocol: Protocol, port: u16) -> Result<Place> {
     let addresses = world.servers().map(|(_, machine)| machine.address());
-    let service: VirtualService = world
+    let service = world
         .director()
         .balance(protocol, port, SCHEDULER, FORWARDING, addresses)?;
-    let server = RealServer((world.server(Server(1)).address(), port).into());
-    Ok(Place { service, server })
+    Ok(world.place(service, Server(1), port))
 }
