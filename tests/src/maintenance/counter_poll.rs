@@ -8,8 +8,9 @@ use crate::clock;
 use crate::world::{Director, Place};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A flow that never stops never lets the counters reach zero.
-const PATIENCE: Duration = Duration::from_secs(400);
+/// Longer than the kernel keeps a silent UDP flow (300 s and its timer's slack). A flow that never stops never lets
+/// the counters reach zero.
+const PATIENCE: Duration = Duration::from_secs(330);
 
 /// False if some counter had not reached zero when patience ran out; then nothing is left half done but weight 0.
 pub(super) fn take_out(director: &Director, places: &[Place]) -> Result<bool> {
@@ -26,7 +27,7 @@ pub(super) fn take_out(director: &Director, places: &[Place]) -> Result<bool> {
                 .any(|row| row.place == *place && row.active + row.inactive == 0)
         });
         for place in idle {
-            director.delete(*place)?;
+            director.delete(place)?;
         }
         if busy.is_empty() {
             return Ok(true);

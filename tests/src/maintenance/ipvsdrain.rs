@@ -15,13 +15,7 @@ pub(super) fn take_out(world: &World, places: &[Place]) -> Result<bool> {
     let daemon = Daemon::start(world, &[])?;
     let drains = places
         .iter()
-        .map(|place| {
-            daemon.begin_drain(
-                &place.service,
-                place.server,
-                &["--pinned", "migrate", "--timeout", "400s"],
-            )
-        })
+        .map(|place| daemon.begin_drain(*place, &["--pinned", "migrate", "--timeout", "400s"]))
         .collect::<Result<Vec<_>>>()?;
     let mut removed = true;
     for (drain, place) in drains.into_iter().zip(places) {

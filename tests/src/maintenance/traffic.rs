@@ -18,7 +18,7 @@ const SCHEDULER: &str = "rr";
 const DNS_PORT: u16 = 53;
 /// Two sockets of dnsperf per real server; each keeps its source port to the end.
 const DNS_SOCKETS: u16 = 6;
-const DNS_PER_SECOND: u32 = 20;
+const DNS_PER_SECOND: u32 = 12;
 
 const SYSLOG_PORT: u16 = 514;
 /// One fixed source port per real server, as a syslog or `NetFlow` sender has.
