@@ -1,13 +1,18 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
 mod kernel_reference;
+mod lossless;
 mod maintenance;
 mod observer_counts;
+mod watch;
 
 use crate::scenario::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
     kernel_reference::SCENARIO,
+    lossless::DIRECT_ROUTE,
+    lossless::MASQUERADE,
+    lossless::IPIP,
     maintenance::SCENARIO,
     observer_counts::SCENARIO,
 ];
