@@ -1,0 +1,60 @@
+//! The tools the lab needs on this machine, and how to get them.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, ensure};
+
+/// Program and the Debian package that has it.
+const TOOLS: [(&str, &str); 1] = [("qemu-system-x86_64", "qemu-system-x86")];
+
+/// Makes sure that every tool is there: installs it as root, else says what to install.
+pub fn ensure_present() -> anyhow::Result<()> {
+    let packages: Vec<_> = TOOLS
+        .iter()
+        .filter(|(program, _)| find(program).is_none())
+        .map(|(_, package)| *package)
+        .collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let remedy = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "the lab needs more programs on this machine. As root: {remedy}"
+    );
+    eprintln!("lab: installing {}", packages.join(", "));
+    apt_get(&["update"])?;
+    apt_get(&[&["install", "--yes", "--no-install-recommends"], &packages[..]].concat())?;
+    for (program, package) in TOOLS {
+        ensure!(
+            find(program).is_some(),
+            "{package} is installed, but {program} is not on PATH"
+        );
+    }
+    Ok(())
+}
+
+/// Where this program is on `PATH`.
+fn find(program: &str) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
+
+fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+    // Standard output belongs to the verb's result.
+    let output = Command::new("apt-get")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start apt-get")?;
+    ensure!(
+        output.status.success(),
+        "apt-get {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The lab: real kernels from Debian's packages, booted in QEMU with an initramfs, running our scenarios.
+//!
+//! Other verbs call [`run()`]; everything else here serves it. What a scenario does is no business of
+//! this side: it names scenarios, hands them options and passes their events on.
+//!
+//! One boot, in the order of the files: [`host_tools`] sees to QEMU, [`kernel`] and [`programs`] fetch
+//! Debian packages through [`apt`] into the [`cache`], [`binaries`] builds our own, [`modules`] and
+//! [`libraries`] find what those need, [`image`] packs it with [`cpio`], [`qemu`] boots it, [`run`]
+//! follows [`protocol`] events and the [`console`].
+
+mod apt;
+mod binaries;
+mod cache;
+pub mod cli;
+mod console;
+mod cpio;
+mod host_tools;
+mod image;
+mod kernel;
+mod libraries;
+mod modules;
+mod programs;
+// The guest's side of the lab owns this file; compiling the same one keeps both in step.
+#[path = "../../../tests/src/protocol.rs"]
+#[allow(dead_code, reason = "this side reads events and writes none")]
+mod protocol;
+mod qemu;
+mod run;
+mod scenarios;
+
+pub use kernel::KernelChoice;
+pub use protocol::{Event, ScenarioResult};
+pub use run::{Clock, Request, run};

@@ -1,0 +1,47 @@
+//! The scenarios there are, as the tests' own binary tells.
+
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::binaries::Binaries;
+
+/// A scenario, as far as the host needs to know it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Described {
+    pub name: String,
+    pub about: String,
+    /// Debian programs it needs in the guest.
+    pub programs: Vec<String>,
+}
+
+pub fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
+    let output = Command::new(&binaries.lab)
+        .args(["list", "--json"])
+        .output()
+        .with_context(|| format!("cannot start {}", binaries.lab.display()))?;
+    ensure!(
+        output.status.success(),
+        "the list of scenarios: {}",
+        output.status
+    );
+    serde_json::from_slice(&output.stdout).context("the list of scenarios is not what it should be")
+}
+
+/// The programs that these scenarios need; an unknown name is an error.
+pub fn programs_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Vec<String>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = list(binaries)?;
+    let mut programs = Vec::new();
+    for name in names {
+        let scenario = all
+            .iter()
+            .find(|scenario| scenario.name == *name)
+            .with_context(|| format!("there is no scenario `{name}`; `cargo xtask lab list` shows them"))?;
+        programs.extend(scenario.programs.iter().cloned());
+    }
+    Ok(programs)
+}
