@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 
 use anyhow::{Context, bail, ensure};
 
@@ -67,8 +68,12 @@ impl Suite {
                 let archives = self.download(package)?;
                 let mut names = String::new();
                 for archive in archives {
-                    names += &self.unpack(&archive)?;
-                    names.push('\n');
+                    let name = archive.file_stem().context("an archive without a name")?;
+                    let target = self.folder.join("packages").join(name);
+                    if !target.exists() {
+                        unpack(slice::from_ref(&archive), &target)?;
+                    }
+                    names += &format!("{}\n", name.display());
                 }
                 fs::write(&record, names).with_context(|| format!("cannot write {}", record.display()))?;
             }
@@ -81,19 +86,15 @@ impl Suite {
         Ok(folders)
     }
 
-    /// The folder that holds the unpacked files of this one package, without its dependencies.
-    pub fn unpacked_alone(&self, package: &str) -> anyhow::Result<PathBuf> {
-        let record = self.folder.join(format!("packages/{package}.alone"));
-        if !record.exists() {
-            let into = self.folder.join("archives");
-            self.with_fresh_lists(|| self.apt("apt-get", &["download", package], &into).map(|_| ()))?;
-            let archive = newest_archive(&into, package)?;
-            let name = self.unpack(&archive)?;
-            fs::write(&record, name).with_context(|| format!("cannot write {}", record.display()))?;
-        }
-        let name =
-            fs::read_to_string(&record).with_context(|| format!("cannot read {}", record.display()))?;
-        Ok(self.folder.join("packages").join(name))
+    /// Unpacks just these packages, without their dependencies, into one folder.
+    pub fn unpack_together(&self, packages: &[&str], target: &Path) -> anyhow::Result<()> {
+        let into = self.folder.join("archives");
+        self.with_fresh_lists(|| {
+            self.apt("apt-get", &[&["download"], packages].concat(), &into)
+                .map(|_| ())
+        })?;
+        let archives = packages.iter().map(|package| newest_archive(&into, package));
+        unpack(&archives.collect::<anyhow::Result<Vec<_>>>()?, target)
     }
 
     /// The packages that `package` depends on directly, alternatives left out.
@@ -199,32 +200,26 @@ impl Suite {
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
+}
 
-    /// Unpacks an archive into a folder of its own; returns that folder's name.
-    fn unpack(&self, archive: &Path) -> anyhow::Result<String> {
-        let name = archive
-            .file_stem()
-            .with_context(|| format!("{} has no name", archive.display()))?
-            .to_string_lossy()
-            .into_owned();
-        let target = self.folder.join("packages").join(&name);
-        if target.exists() {
-            return Ok(name);
-        }
-        // Unpacked aside and renamed, so that a folder of the right name is always whole.
-        let aside = self.folder.join(format!("packages/{name}.part"));
-        if aside.exists() {
-            fs::remove_dir_all(&aside).with_context(|| format!("cannot remove {}", aside.display()))?;
-        }
+/// Unpacks archives into one folder.
+fn unpack(archives: &[PathBuf], target: &Path) -> anyhow::Result<()> {
+    // Unpacked aside and renamed, so that a folder of the right name is always whole.
+    let mut aside = target.as_os_str().to_owned();
+    aside.push(".part");
+    let aside = PathBuf::from(aside);
+    if aside.exists() {
+        fs::remove_dir_all(&aside).with_context(|| format!("cannot remove {}", aside.display()))?;
+    }
+    for archive in archives {
         let status = Command::new("dpkg")
             .arg("-x")
             .args([archive, &aside])
             .status()
             .context("cannot start dpkg: the lab needs apt and dpkg, as on Debian")?;
         ensure!(status.success(), "dpkg -x {}: {status}", archive.display());
-        fs::rename(&aside, &target).with_context(|| format!("cannot rename {}", aside.display()))?;
-        Ok(name)
     }
+    fs::rename(&aside, target).with_context(|| format!("cannot rename {}", aside.display()))
 }
 
 /// The archive of `package` in `folder` that was written last.

@@ -97,9 +97,9 @@ fn debian(series: &str) -> anyhow::Result<Kernel> {
         .iter()
         .find(|(name, _)| *name == series)
         .map_or(&[][..], |(_, suites)| suites);
-    let record = cache::folder("kernels")?.join(series);
-    if let Ok(package) = fs::read_to_string(&record) {
-        return in_package(Path::new(&package));
+    let folder = cache::folder("kernels")?.join(series);
+    if folder.exists() {
+        return in_folder(&folder);
     }
     let prefix = format!("linux-image-{series}.");
     for suite in suites {
@@ -110,11 +110,15 @@ fn debian(series: &str) -> anyhow::Result<Kernel> {
             continue;
         };
         eprintln!("lab: fetching {package}");
-        let folder = suite.unpacked_alone(package)?;
-        let kernel = in_package(&folder)?;
-        fs::write(&record, folder.display().to_string())
-            .with_context(|| format!("cannot write {}", record.display()))?;
-        return Ok(kernel);
+        // From 7.2 on it is empty, too: image and modules are in packages that carry the same release.
+        let release = package.trim_start_matches("linux-image");
+        let parts = suite.dependencies(package)?;
+        let parts = parts
+            .iter()
+            .filter(|name| name.ends_with(release))
+            .map(String::as_str);
+        suite.unpack_together(&parts.chain([package.as_str()]).collect::<Vec<_>>(), &folder)?;
+        return in_folder(&folder);
     }
     bail!(
         "none of the Debian suites {} has a kernel {series}",
@@ -122,8 +126,8 @@ fn debian(series: &str) -> anyhow::Result<Kernel> {
     )
 }
 
-/// The kernel in an unpacked `linux-image` package.
-fn in_package(folder: &Path) -> anyhow::Result<Kernel> {
+/// The kernel in a folder of unpacked packages.
+fn in_folder(folder: &Path) -> anyhow::Result<Kernel> {
     for parent in ["lib/modules", "usr/lib/modules"].map(|parent| folder.join(parent)) {
         let Some(modules) = fs::read_dir(&parent)
             .ok()
