@@ -7,3 +7,4 @@ pub mod guest;
 pub mod performance;
 pub mod protocol;
 pub mod scenario;
+pub mod scenarios;

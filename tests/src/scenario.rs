@@ -28,7 +28,7 @@ pub struct Scenario {
 
 /// Every scenario, by module.
 pub fn all() -> Vec<Scenario> {
-    [crate::ground::SCENARIOS].concat()
+    [crate::ground::SCENARIOS, crate::scenarios::netlink::SCENARIOS].concat()
 }
 
 /// The scenario of this name.

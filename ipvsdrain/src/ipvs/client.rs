@@ -231,6 +231,16 @@ impl Ipvs {
             .map(drop)
     }
 
+    /// Keeps each datagram that the kernel sends from now on: for a report about an answer that could not be read.
+    pub async fn record(&self) {
+        self.socket.lock().await.recording = Some(Vec::new());
+    }
+
+    /// The datagrams kept since [`Ipvs::record`], in the order they came. Ends the recording.
+    pub async fn recorded(&self) -> Vec<Vec<u8>> {
+        self.socket.lock().await.recording.take().unwrap_or_default()
+    }
+
     async fn ask(&self, subject: Subject<'_>, build: impl Fn() -> Request) -> Result<Answer, Error> {
         self.socket
             .lock()

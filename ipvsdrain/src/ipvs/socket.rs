@@ -25,6 +25,8 @@ pub(super) struct Socket {
     sequence: u32,
     family: u16,
     buffer: Vec<u8>,
+    /// Each datagram received, while somebody wants them kept.
+    pub(super) recording: Option<Vec<Vec<u8>>>,
 }
 
 impl Socket {
@@ -35,12 +37,14 @@ impl Socket {
         let port = netlink.pid().map_err(Failure::Socket)?;
         // SAFETY: `NlSocket` owns its descriptor and keeps it open until it is dropped, which `AsyncFd` does.
         let netlink = unsafe { AsyncFd::register(netlink) }.map_err(|error| Failure::Socket(error.into()))?;
+        let buffer = vec![0; DATAGRAM];
         let mut socket = Socket {
             netlink,
             port,
             sequence: 0,
             family: 0,
-            buffer: vec![0; DATAGRAM],
+            buffer,
+            recording: None,
         };
         socket.look_family_up().await?;
         Ok(socket)
@@ -104,7 +108,11 @@ impl Socket {
             match ready.try_io(|netlink| netlink.get_ref().recv(&mut self.buffer, Msg::empty())) {
                 Ok(received) => {
                     let (len, _) = received.map_err(failure)?;
-                    if let Some(answer) = collector.take(&self.buffer[..len])? {
+                    let datagram = &self.buffer[..len];
+                    if let Some(recording) = &mut self.recording {
+                        recording.push(datagram.to_vec());
+                    }
+                    if let Some(answer) = collector.take(datagram)? {
                         return Ok(answer);
                     }
                 }

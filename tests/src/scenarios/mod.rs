@@ -1,0 +1,3 @@
+//! What users rely on, one file per part of it.
+
+pub mod netlink;
