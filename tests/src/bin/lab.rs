@@ -34,12 +34,17 @@ enum Verb {
         #[arg(required = true)]
         names: Vec<String>,
         /// JSON handed to the scenarios
-        #[arg(long, default_value = "null")]
+        #[arg(long, default_value = "null", value_parser = json)]
         options: serde_json::Value,
         /// Seconds one scenario may take
         #[arg(long, default_value_t = 3600)]
         limit: u64,
     },
+}
+
+/// Without this clap would take the text for a JSON string.
+fn json(text: &str) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(text)
 }
 
 fn main() -> ExitCode {

@@ -565,7 +565,7 @@ fn moving_reads(
         runtime.block_on(async {
             let ipvs = Ipvs::connect().await?;
             let (mut settled, mut unstable) = (0, 0);
-            for _ in 0..50 {
+            for _ in 0..100 {
                 match ipvs.destinations(service).await {
                     Ok(found) => {
                         ensure!(

@@ -33,6 +33,11 @@ pub enum Verb {
     },
 }
 
+/// Without this clap would take the text for a JSON string.
+fn json(text: &str) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(text)
+}
+
 #[derive(Debug, Args)]
 pub struct Run {
     names: Vec<String>,
@@ -45,7 +50,7 @@ pub struct Run {
     #[arg(long)]
     json: bool,
     /// JSON handed to the scenarios
-    #[arg(long, default_value = "null")]
+    #[arg(long, default_value = "null", value_parser = json)]
     options: serde_json::Value,
 }
 
