@@ -7,6 +7,7 @@
 
 mod ebpf;
 mod lab;
+mod test;
 
 use std::process::ExitCode;
 
@@ -30,12 +31,15 @@ enum Verb {
     /// Boots real kernels and runs scenarios in them
     #[command(subcommand)]
     Lab(lab::cli::Verb),
+    /// Checks everything that must hold, scenarios on real kernels included
+    Test(test::Test),
 }
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
+        Verb::Test(test) => test::run(&test),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -3,6 +3,7 @@
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod netlink;
 mod observer_counts;
 mod watch;
 
@@ -14,5 +15,6 @@ pub const SCENARIOS: &[Scenario] = &[
     lossless::MASQUERADE,
     lossless::IPIP,
     maintenance::SCENARIO,
+    netlink::SCENARIO,
     observer_counts::SCENARIO,
 ];

@@ -22,6 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "observer-counts",
     about: "the observer's counts equal what was sent, answered and closed; drops and ICMP errors count nothing",
     programs: &[],
+    observes: true,
     run,
 };
 

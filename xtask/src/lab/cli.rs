@@ -150,21 +150,11 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn names_or_all(names: &[String]) -> anyhow::Result<Vec<String>> {
-    if !names.is_empty() {
-        return Ok(names.to_vec());
-    }
-    Ok(scenarios::all()?
-        .into_iter()
-        .map(|scenario| scenario.name)
-        .collect())
-}
-
 fn run_in_guests(run: &Run) -> anyhow::Result<ExitCode> {
-    let names = names_or_all(&run.names)?;
     let mut results = Vec::new();
     for kernel in run.guest.kernels() {
-        let mut request = run.guest.request(kernel, names.clone());
+        let names = scenarios::names_for(&kernel, &run.names)?;
+        let mut request = run.guest.request(kernel, names);
         request.options = run.options.clone();
         results.extend(super::run(&request, &mut tell)?);
     }
@@ -172,7 +162,13 @@ fn run_in_guests(run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 fn run_on_host(run: &Run) -> anyhow::Result<ExitCode> {
-    let names = names_or_all(&run.names)?;
+    let names = match run.names.as_slice() {
+        [] => scenarios::all()?
+            .into_iter()
+            .map(|scenario| scenario.name)
+            .collect(),
+        names => names.to_vec(),
+    };
     let status = Command::new(binaries::build()?.lab)
         .arg("run")
         .arg(format!("--options={}", run.options))
