@@ -5,6 +5,7 @@
 // A program has no outside: here `pub` marks what a module offers to the other verbs.
 #![allow(unreachable_pub)]
 
+mod demo;
 mod ebpf;
 mod lab;
 mod test;
@@ -33,6 +34,8 @@ enum Verb {
     Lab(lab::cli::Verb),
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
+    /// Does the same maintenance four ways on real kernels and compares what each lost
+    Demo(demo::Demo),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
         Verb::Test(test) => test::run(&test),
+        Verb::Demo(demo) => demo.run(),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");
