@@ -4,7 +4,9 @@ mod kernel_reference;
 mod lossless;
 mod maintenance;
 mod netlink;
+mod observer_cost;
 mod observer_counts;
+mod observer_refuses;
 mod watch;
 
 use crate::scenario::Scenario;
@@ -16,5 +18,7 @@ pub const SCENARIOS: &[Scenario] = &[
     lossless::IPIP,
     maintenance::SCENARIO,
     netlink::SCENARIO,
+    observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    observer_refuses::SCENARIO,
 ];
