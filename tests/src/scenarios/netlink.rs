@@ -78,7 +78,8 @@ fn run(stage: &mut Stage) -> anyhow::Result<Value> {
         stage.progress(json!({"step": "read"}));
         weight_keeps_the_rest(&ipvs).await.context("set_weight")?;
         flags_keep_the_rest(&ipvs).await.context("set_service_flags")?;
-        refusals(&ipvs).await.context("refusals")?;
+        missing_services(&ipvs).await.context("missing services")?;
+        refused_servers(&ipvs).await.context("refused servers")?;
         ensure_equal(
             "the table after all that was refused or undone",
             &read(&ipvs).await?,
@@ -304,14 +305,9 @@ async fn flags_keep_the_rest(ipvs: &Ipvs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn refusals(ipvs: &Ipvs) -> anyhow::Result<()> {
-    let (dns, empty, missing) = (
-        named("udp:10.0.0.1:53"),
-        named("udp:10.0.0.2:514"),
-        named("udp:10.9.9.9:53"),
-    );
+async fn missing_services(ipvs: &Ipvs) -> anyhow::Result<()> {
+    let (empty, missing) = (named("udp:10.0.0.2:514"), named("udp:10.9.9.9:53"));
     let there = server("10.1.0.5:53", Forwarding::DirectRoute, 1);
-    let stranger = server("10.9.9.9:53", Forwarding::DirectRoute, 1);
 
     ensure!(
         ipvs.destinations(&empty).await?.is_empty(),
@@ -360,7 +356,13 @@ async fn refusals(ipvs: &Ipvs) -> anyhow::Result<()> {
         ipvs.set_service_flags(&missing, flags, flags).await,
         no_service,
     )?;
+    Ok(())
+}
 
+async fn refused_servers(ipvs: &Ipvs) -> anyhow::Result<()> {
+    let dns = named("udp:10.0.0.1:53");
+    let there = server("10.1.0.5:53", Forwarding::DirectRoute, 1);
+    let stranger = server("10.9.9.9:53", Forwarding::DirectRoute, 1);
     let no_server = |error: &Error| matches!(error, Error::NoServer { service, server, .. } if *service == dns && *server == stranger.server);
     ensure_refused(
         "no server",
@@ -517,10 +519,10 @@ async fn long_lists() -> anyhow::Result<Value> {
 
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let changer = scope.spawn(|| keep_changing(&long.identity, &stop));
+        let other_hand = scope.spawn(|| keep_changing(&long.identity, &stop));
         let reads = moving_reads(&long.identity, whole);
         stop.store(true, Ordering::Relaxed);
-        let changes = changer
+        let changes = other_hand
             .join()
             .map_err(|_| anyhow::anyhow!("the changing thread panicked"))??;
         let (settled, unstable) = reads?;
