@@ -4,17 +4,17 @@
 //! With `{"record": true}` among the options, the result carries the kernel's own bytes: what
 //! `ipvsdrain/src/ipvs/golden/` keeps for each kernel.
 
+mod long_lists;
+mod refusals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use ipvsdrain::identity::VirtualService;
 use ipvsdrain::ipvs::{
-    Destination, Error, Forwarding, Ipvs, Service, ServiceFlags, Stats, Timeouts, Tunnel, TunnelKind,
+    Destination, Forwarding, Ipvs, Service, ServiceFlags, Stats, Timeouts, Tunnel, TunnelKind,
 };
-use nix::errno::Errno;
-use nix::libc;
 use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, Stage};
@@ -26,9 +26,6 @@ pub const SCENARIO: Scenario = Scenario {
     observes: false,
     run,
 };
-
-/// More than fit into one chunk of a dump (32 KiB).
-const MANY: u16 = 300;
 
 /// One service of each kind, with a real server of each kind, as ipvsadm is told to make them.
 const SETUP: &str = "\
@@ -79,7 +76,12 @@ fn run(stage: &mut Stage) -> anyhow::Result<Value> {
         stage.progress(json!({"step": "read"}));
         weight_keeps_the_rest(&ipvs).await.context("set_weight")?;
         flags_keep_the_rest(&ipvs).await.context("set_service_flags")?;
-        refusals(&ipvs).await.context("refusals")?;
+        refusals::missing_services(&ipvs)
+            .await
+            .context("missing services")?;
+        refusals::refused_servers(&ipvs)
+            .await
+            .context("refused servers")?;
         ensure_equal(
             "the table after all that was refused or undone",
             &read(&ipvs).await?,
@@ -91,8 +93,8 @@ fn run(stage: &mut Stage) -> anyhow::Result<Value> {
         stage.progress(json!({"step": "written"}));
         Ok::<_, anyhow::Error>(golden)
     })?;
-    without_permission().context("without permission")?;
-    let reads = runtime.block_on(long_lists()).context("long lists")?;
+    refusals::without_permission().context("without permission")?;
+    let reads = runtime.block_on(long_lists::long_lists()).context("long lists")?;
     Ok(json!({"services": expected().len(), "moving_list": reads, "golden": value}))
 }
 
@@ -305,125 +307,6 @@ async fn flags_keep_the_rest(ipvs: &Ipvs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn refusals(ipvs: &Ipvs) -> anyhow::Result<()> {
-    let (dns, empty, missing) = (
-        named("udp:10.0.0.1:53"),
-        named("udp:10.0.0.2:514"),
-        named("udp:10.9.9.9:53"),
-    );
-    let there = server("10.1.0.5:53", Forwarding::DirectRoute, 1);
-    let stranger = server("10.9.9.9:53", Forwarding::DirectRoute, 1);
-
-    ensure!(
-        ipvs.destinations(&empty).await?.is_empty(),
-        "a service without servers has none"
-    );
-    let no_service = |error: &Error| matches!(error, Error::NoService { service, .. } if *service == missing);
-    ensure_refused(
-        "destinations of no service",
-        ipvs.destinations(&missing).await,
-        no_service,
-    )?;
-    ensure_refused("no service", ipvs.service(&missing).await, no_service)?;
-    ensure_refused(
-        "a server of no service",
-        ipvs.destination(&missing, &there.server).await,
-        no_service,
-    )?;
-    ensure_refused(
-        "weight in no service",
-        ipvs.set_weight(&missing, &there.server, 0).await,
-        no_service,
-    )?;
-    ensure_refused(
-        "change in no service",
-        ipvs.set_destination(&missing, &there).await,
-        no_service,
-    )?;
-    ensure_refused(
-        "add to no service",
-        ipvs.add_destination(&missing, &there).await,
-        no_service,
-    )?;
-    ensure_refused(
-        "remove from no service",
-        ipvs.remove_destination(&missing, &there.server).await,
-        no_service,
-    )?;
-    ensure_refused(
-        "remove no service",
-        ipvs.remove_service(&missing).await,
-        no_service,
-    )?;
-    let flags = ServiceFlags::SCHED1;
-    ensure_refused(
-        "flags of no service",
-        ipvs.set_service_flags(&missing, flags, flags).await,
-        no_service,
-    )?;
-
-    let no_server = |error: &Error| matches!(error, Error::NoServer { service, server, .. } if *service == dns && *server == stranger.server);
-    ensure_refused(
-        "no server",
-        ipvs.destination(&dns, &stranger.server).await,
-        no_server,
-    )?;
-    ensure_refused(
-        "weight of no server",
-        ipvs.set_weight(&dns, &stranger.server, 0).await,
-        no_server,
-    )?;
-    ensure_refused(
-        "change no server",
-        ipvs.set_destination(&dns, &stranger).await,
-        no_server,
-    )?;
-    ensure_refused(
-        "remove no server",
-        ipvs.remove_destination(&dns, &stranger.server).await,
-        no_server,
-    )?;
-
-    let exists = |error: &Error| matches!(error, Error::Exists { .. });
-    ensure_refused(
-        "the server twice",
-        ipvs.add_destination(&dns, &there).await,
-        exists,
-    )?;
-    ensure_refused(
-        "the service twice",
-        ipvs.add_service(&service("fwmark:7", "rr", u32::MAX)).await,
-        exists,
-    )?;
-
-    let refused = |wanted: Errno| move |error: &Error| matches!(error, Error::Refused { errno, .. } if *errno == wanted);
-    let unknown = service("udp:10.9.9.9:53", "nosuch", u32::MAX);
-    ensure_refused(
-        "no scheduler",
-        ipvs.add_service(&unknown).await,
-        refused(Errno::ENOENT),
-    )?;
-    let heavy = ipvs.set_weight(&dns, &there.server, 1 << 31).await;
-    ensure_refused("a weight beyond the range", heavy, refused(Errno::ERANGE))?;
-    let crossed = Destination {
-        upper_threshold: 1,
-        lower_threshold: 2,
-        ..stranger.clone()
-    };
-    ensure_refused(
-        "crossed thresholds",
-        ipvs.add_destination(&dns, &crossed).await,
-        refused(Errno::ERANGE),
-    )?;
-    let mixed = server("[2001:db8::9]:53", Forwarding::DirectRoute, 1);
-    ensure_refused(
-        "mixed families",
-        ipvs.add_destination(&dns, &mixed).await,
-        refused(Errno::EINVAL),
-    )?;
-    Ok(())
-}
-
 /// What the client writes from what it read is what ipvsadm wrote, to ipvsadm and to itself.
 async fn written_back(ipvs: &Ipvs, table: &Table) -> anyhow::Result<()> {
     let before = saved()?;
@@ -451,143 +334,6 @@ async fn written_back(ipvs: &Ipvs, table: &Table) -> anyhow::Result<()> {
     }
     ensure_equal("the table as ipvsadm saves it", &saved()?, &before)?;
     ensure_equal("the table", &read(ipvs).await?, table)
-}
-
-/// A thread without the capability, as any unprivileged process is.
-fn without_permission() -> anyhow::Result<()> {
-    let thread = std::thread::spawn(|| -> anyhow::Result<()> {
-        let nobody: libc::c_long = 65534;
-        // SAFETY: the raw call changes this thread alone, and this thread ends with this closure.
-        let done = unsafe { libc::syscall(libc::SYS_setresuid, -1, nobody, -1) };
-        ensure!(
-            done == 0,
-            "cannot become nobody: {}",
-            std::io::Error::last_os_error()
-        );
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let ipvs = Ipvs::connect().await?;
-            let denied = |error: &Error| matches!(error, Error::NotPermitted { .. });
-            let dns = named("udp:10.0.0.1:53");
-            ensure_refused("info", ipvs.info().await, denied)?;
-            ensure_refused("services", ipvs.services().await, denied)?;
-            ensure_refused("destinations", ipvs.destinations(&dns).await, denied)?;
-            ensure_refused("remove", ipvs.remove_service(&dns).await, denied)
-        })
-    });
-    thread
-        .join()
-        .map_err(|_| anyhow::anyhow!("the unprivileged thread panicked"))?
-}
-
-/// A list of many chunks is whole, also after a reader gave up half-way, and while another hand changes it.
-async fn long_lists() -> anyhow::Result<Value> {
-    let ipvs = Ipvs::connect().await?;
-    let long = service("udp:10.0.0.3:53", "rr", u32::MAX);
-    ipvs.add_service(&long).await?;
-    let mut members = BTreeSet::new();
-    for number in 1..=MANY {
-        let [high, low] = number.to_be_bytes();
-        let server = server(&format!("10.2.{high}.{low}:53"), Forwarding::DirectRoute, 1);
-        ipvs.add_destination(&long.identity, &server).await?;
-        members.insert(server.server.to_string());
-    }
-    let whole = |found: &[Destination]| {
-        let names: BTreeSet<_> = found.iter().map(|found| found.server.to_string()).collect();
-        names.len() == found.len() && names.is_superset(&members)
-    };
-    ensure!(
-        whole(&ipvs.destinations(&long.identity).await?),
-        "a long list is not whole"
-    );
-
-    for patience in 0..12 {
-        tokio::select! {
-            biased;
-            _ = ipvs.destinations(&long.identity) => {}
-            () = turns(patience) => {}
-        }
-        let found = ipvs.destinations(&long.identity).await;
-        ensure!(
-            whole(&found?),
-            "a reader that left after {patience} turns spoiled the next read"
-        );
-    }
-
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let changer = scope.spawn(|| keep_changing(&long.identity, &stop));
-        let reads = moving_reads(&long.identity, whole);
-        stop.store(true, Ordering::Relaxed);
-        let changes = changer
-            .join()
-            .map_err(|_| anyhow::anyhow!("the changing thread panicked"))??;
-        let (settled, unstable) = reads?;
-        ensure!(settled > 0, "no read of a changing list ever settled");
-        Ok(json!({"changes": changes, "settled": settled, "unstable": unstable}))
-    })
-}
-
-async fn turns(count: u32) {
-    for _ in 0..count {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Adds and removes one server at the head of the list until told to stop. Returns how often.
-fn keep_changing(service: &VirtualService, stop: &AtomicBool) -> anyhow::Result<u32> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let ipvs = Ipvs::connect().await?;
-        let guest = server("10.3.0.1:53", Forwarding::DirectRoute, 1);
-        let mut changes = 0;
-        while !stop.load(Ordering::Relaxed) {
-            ipvs.add_destination(service, &guest).await?;
-            ipvs.remove_destination(service, &guest.server).await?;
-            changes += 2;
-        }
-        Ok(changes)
-    })
-}
-
-/// Reads on a thread and a runtime of its own, so that the changes really run beside it.
-fn moving_reads(
-    service: &VirtualService,
-    whole: impl Fn(&[Destination]) -> bool + Sync,
-) -> anyhow::Result<(u32, u32)> {
-    let reader = || -> anyhow::Result<(u32, u32)> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            let ipvs = Ipvs::connect().await?;
-            let (mut settled, mut unstable) = (0, 0);
-            for _ in 0..100 {
-                match ipvs.destinations(service).await {
-                    Ok(found) => {
-                        ensure!(
-                            whole(&found),
-                            "a read of a changing list was taken, but is not whole"
-                        );
-                        settled += 1;
-                    }
-                    Err(Error::Unstable { .. }) => unstable += 1,
-                    Err(other) => return Err(other.into()),
-                }
-            }
-            Ok((settled, unstable))
-        })
-    };
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(reader);
-        thread
-            .join()
-            .map_err(|_| anyhow::anyhow!("the reading thread panicked"))?
-    })
 }
 
 /// The kernel's own bytes for each list, with what they must be read as.
@@ -626,20 +372,6 @@ fn ensure_equal<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &
         "{what} is not as it should be\n found {found:?}\nwanted {wanted:?}"
     );
     Ok(())
-}
-
-fn ensure_refused<T>(
-    what: &str,
-    answer: Result<T, Error>,
-    right: impl Fn(&Error) -> bool,
-) -> anyhow::Result<()> {
-    match answer {
-        Ok(_) => bail!("{what}: it was not refused"),
-        Err(error) => {
-            ensure!(right(&error), "{what}: refused for the wrong reason: {error}");
-            Ok(())
-        }
-    }
 }
 
 fn ipvsadm(arguments: &str) -> anyhow::Result<String> {
