@@ -228,7 +228,7 @@ impl Bench {
             .world
             .director()
             .row(Place {
-                service,
+                service: *service,
                 server: self.server(TCP),
             })?
             .context("no such server")?;
@@ -333,7 +333,7 @@ impl Bench {
         client.send(b"first")?;
         server.recv(&mut [0; 16]).context("the server got nothing")?;
         self.world.director().delete(Place {
-            service,
+            service: *service,
             server: self.server(UDP),
         })?;
         let before = self.read(service, UDP)?;
