@@ -13,6 +13,7 @@ mod object;
 mod plan;
 mod probes;
 mod reading;
+mod rights;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -97,6 +98,7 @@ impl Observer {
         if let Some(probes) = &mut self.probes {
             probes.watch(dest, watch)?;
         } else {
+            rights::check()?;
             let mut probes = Probes::load(&self.object, &self.kernel, self.flow_capacity)?;
             probes.watch(dest, watch)?;
             probes.attach()?;
