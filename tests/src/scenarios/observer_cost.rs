@@ -24,7 +24,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const UDP: u16 = 5300;
-const DATAGRAMS: u32 = 10_000;
+const DATAGRAMS: u32 = 2000;
+const ROUNDS: usize = 5;
 const NANOS_PER_INSTRUCTION: f64 = 2.0;
 /// A forwarded datagram costs some 15,000 instructions in all; more than this would be a mistake.
 const MOST: f64 = 4000.0;
@@ -47,7 +48,7 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     let this = RealServer((world.server(Server(1)).address(), UDP).into());
     let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), UDP).into());
 
-    let measure = || instructions(&client, &server);
+    let measure = || least_instructions(&client, &server);
     measure()?;
     let first = measure()?;
     observer.watch(&service, &another)?;
@@ -59,7 +60,7 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     observer.unwatch(&service, &this)?;
     let third = measure()?;
 
-    // What surrounds each measurement is its own base: the kernel's share drifts a little.
+    // What surrounds each measurement is its base.
     let another_watched = another_watched - f64::midpoint(first, second);
     let watched = watched - f64::midpoint(second, third);
     ensure!(
@@ -73,12 +74,18 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     }))
 }
 
-/// Instructions per datagram, sent, forwarded and received one by one.
-fn instructions(client: &UdpSocket, server: &UdpSocket) -> Result<f64> {
+/// The least of several rounds: work of the kernel's own, such as freeing maps, falls into some of them.
+fn least_instructions(client: &UdpSocket, server: &UdpSocket) -> Result<f64> {
     // Lets what the kernel does after an attach or a detach come to its end.
     clock::pass(Duration::from_secs(3));
-    client.send(b"x")?;
-    server.recv(&mut [0; 1]).context("the server got nothing")?;
+    let rounds = (0..ROUNDS)
+        .map(|_| instructions(client, server))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(rounds.into_iter().fold(f64::INFINITY, f64::min))
+}
+
+/// Instructions per datagram, sent, forwarded and received one by one.
+fn instructions(client: &UdpSocket, server: &UdpSocket) -> Result<f64> {
     let began = clock::now();
     for _ in 0..DATAGRAMS {
         client.send(b"x")?;
