@@ -34,7 +34,7 @@ use crate::moment::Moment;
 pub struct Sources {
     /// An eBPF object to load instead of the embedded one.
     pub object: Option<PathBuf>,
-    /// Type information of ip_vs, instead of `/sys/kernel/btf/ip_vs`.
+    /// Type information of `ip_vs`, instead of `/sys/kernel/btf/ip_vs`.
     pub module_btf: Option<PathBuf>,
     /// Type information of the kernel, instead of `/sys/kernel/btf/vmlinux`.
     pub vmlinux_btf: Option<PathBuf>,
@@ -194,6 +194,12 @@ impl std::fmt::Debug for Observer {
         f.debug_struct("Observer")
             .field("watched", &self.watched)
             .field("attached", &self.attached())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
+
+/// The supervisor moves the observer between its threads.
+const _: fn() = || {
+    fn movable<T: Send>() {}
+    movable::<Observer>();
+};

@@ -18,7 +18,7 @@ const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_PERFMON: u64 = 1 << 38;
 const CAP_BPF: u64 = 1 << 39;
 
-/// Refuses if CAP_BPF or CAP_PERFMON is missing (CAP_SYS_ADMIN stands for both).
+/// Refuses if `CAP_BPF` or `CAP_PERFMON` is missing (`CAP_SYS_ADMIN` stands for both).
 pub(super) fn check() -> Result<(), ObserveError> {
     let status = fs::read_to_string(STATUS).map_err(|source| ObserveError::Unreadable {
         what: "the thread's capabilities",
