@@ -5,6 +5,7 @@ mod maintenance;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
+mod without_types;
 
 use crate::scenario::Scenario;
 

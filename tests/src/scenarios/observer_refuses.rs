@@ -12,6 +12,7 @@ use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Sources};
 use nix::libc;
 use serde_json::{Value, json};
 
+use super::without_types;
 use crate::clock;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -28,6 +29,9 @@ const UDP: u16 = 5300;
 const NOBODY: libc::uid_t = 65_534;
 
 fn run(_stage: &mut Stage) -> Result<Value> {
+    if let Some(refused) = without_types::refusal()? {
+        return Ok(refused);
+    }
     let world = World::build(Forwarding::DirectRoute, 1)?;
     let director = world.director();
     let addresses = world.servers().map(|(_, machine)| machine.address());
