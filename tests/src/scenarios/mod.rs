@@ -1,9 +1,14 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
+mod broken_observer;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod nothing_attached;
+mod pinned_migrate;
+mod sysctl_put_back;
 mod watch;
+mod weight_restored;
 
 use crate::scenario::Scenario;
 
@@ -12,5 +17,10 @@ pub const SCENARIOS: &[Scenario] = &[
     lossless::DIRECT_ROUTE,
     lossless::MASQUERADE,
     lossless::IPIP,
+    pinned_migrate::SCENARIO,
+    sysctl_put_back::SCENARIO,
+    weight_restored::SCENARIO,
+    broken_observer::SCENARIO,
+    nothing_attached::SCENARIO,
     maintenance::SCENARIO,
 ];
