@@ -83,8 +83,8 @@ fn held(options: &[&str], missing: &[CapabilitySet], named: &str) -> Result<Stri
     let place = world.place(service, Server(1), PORT);
     let daemon = Daemon::start_without(&world, options, missing)?;
     let end = daemon
-        .begin_drain(place, &["--timeout", "5m"])?
-        .finish(Duration::from_mins(6))?;
+        .begin_drain(place, &["--timeout", "2m"])?
+        .finish(Duration::from_mins(3))?;
 
     let drain = &end.drain;
     ensure!(
