@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use ipvsdrain::identity::{RealServer, VirtualService};
+use ipvsdrain::api::client::Client;
+use ipvsdrain::api::{DrainView, Status};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::clock;
 use crate::process::{self, Process};
-use crate::world::{Machine, World};
+use crate::world::{Machine, Place, World};
 
 /// Found on `PATH`.
 const PROGRAM: &str = "ipvsdrain";
@@ -100,13 +100,8 @@ impl<'world> Daemon<'world> {
     }
 
     /// Starts `ipvsdrain drain SERVICE SERVER --wait --json` with these options more.
-    pub fn begin_drain(
-        &self,
-        service: &VirtualService,
-        server: RealServer,
-        options: &[&str],
-    ) -> Result<PendingDrain> {
-        let (service, server) = (service.to_string(), server.to_string());
+    pub fn begin_drain(&self, place: Place, options: &[&str]) -> Result<PendingDrain> {
+        let (service, server) = (place.service.to_string(), place.server.to_string());
         let mut command = self.command(&["drain", &service, &server, "--wait", "--json"]);
         command
             .args(options)
@@ -118,29 +113,29 @@ impl<'world> Daemon<'world> {
         })
     }
 
-    /// Asks for a drain and does not wait for its end.
-    pub fn request_drain(
-        &self,
-        service: &VirtualService,
-        server: RealServer,
-        options: &[&str],
-    ) -> Result<String> {
-        let (service, server) = (service.to_string(), server.to_string());
-        let mut command = self.command(&["drain", &service, &server]);
-        self.director.within(|| process::run(command.args(options), ""))
-    }
-
-    pub fn restore(&self, service: &VirtualService, server: RealServer) -> Result<String> {
-        let (service, server) = (service.to_string(), server.to_string());
+    /// `ipvsdrain restore SERVICE SERVER`, to its end.
+    pub fn restore(&self, place: Place) -> Result<String> {
+        let (service, server) = (place.service.to_string(), place.server.to_string());
         let mut command = self.command(&["restore", &service, &server]);
         self.director.within(|| process::run(&mut command, ""))
     }
 
-    /// `ipvsdrain status --json`.
-    pub fn status(&self) -> Result<Value> {
-        let mut command = self.command(&["status", "--json"]);
-        let text = self.director.within(|| process::run(&mut command, ""))?;
-        last_json(&text)
+    /// What the daemon shows now.
+    pub fn status(&self) -> Result<Status> {
+        let client = Client::new(&self.socket());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime
+            .block_on(client.status())
+            .with_context(|| format!("the daemon said: {}", self.log()))
+    }
+
+    /// The newest drain of this server.
+    pub fn drain(&self, place: Place) -> Result<DrainView> {
+        let of = |drain: &DrainView| (drain.service, drain.server) == (place.service, place.server);
+        let found = self.status()?.drains.into_iter().rev().find(of);
+        found.with_context(|| format!("the daemon shows no drain of {place}"))
     }
 }
 
@@ -153,11 +148,10 @@ pub struct PendingDrain {
 /// How a drain ended for who asked for it.
 #[derive(Debug)]
 pub struct DrainEnd {
-    /// Exit status 0.
-    pub removed: bool,
-    pub exit: String,
-    /// The drain's record: the last line of standard output.
-    pub record: Value,
+    /// The client's exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// The drain as the client printed it: the last line of its standard output.
+    pub drain: DrainView,
 }
 
 impl PendingDrain {
@@ -168,25 +162,22 @@ impl PendingDrain {
 
     pub fn finish(self, limit: Duration) -> Result<DrainEnd> {
         let output = self.process.finish(limit)?;
-        let (stdout, stderr) = (
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr),
-        );
-        let record = last_json(&stdout)
-            .with_context(|| format!("`ipvsdrain drain` ended with {}: {stderr}", output.status))?;
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let line = stdout
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        let drain = serde_json::from_str(line).with_context(|| {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            format!(
+                "`ipvsdrain drain` ended with {}, without a drain in JSON: {stdout} {stderr}",
+                output.status
+            )
+        })?;
         Ok(DrainEnd {
-            removed: output.status.success(),
-            exit: output.status.to_string(),
-            record,
+            code: output.status.code(),
+            drain,
         })
     }
-}
-
-fn last_json(text: &str) -> Result<Value> {
-    let line = text
-        .lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    serde_json::from_str(line).with_context(|| format!("the last line is no JSON: {text}"))
 }

@@ -5,6 +5,7 @@
 // A program has no outside: here `pub` marks what a module offers to the other verbs.
 #![allow(unreachable_pub)]
 
+mod demo;
 mod ebpf;
 mod lab;
 
@@ -30,12 +31,15 @@ enum Verb {
     /// Boots real kernels and runs scenarios in them
     #[command(subcommand)]
     Lab(lab::cli::Verb),
+    /// Does the same maintenance four ways on real kernels and compares what each lost
+    Demo(demo::Demo),
 }
 
 fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
+        Verb::Demo(demo) => demo.run(),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -7,7 +7,7 @@
     reason = "these comments are help texts: a terminal shows no backticks"
 )]
 
-//mod daemon;
+mod daemon;
 mod drain;
 pub mod exit;
 mod logging;
@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    //Daemon(daemon::Daemon),
+    Daemon(daemon::Daemon),
     Drain(drain::Drain),
     Restore(restore::Restore),
     Status(status::Status),
@@ -72,7 +72,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.verb {
-            //Verb::Daemon(verb) => verb.run().await,
+            Verb::Daemon(verb) => verb.run().await,
             Verb::Drain(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,

@@ -133,6 +133,10 @@ impl Observer {
         self.watched.keys().copied()
     }
 
+    pub fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool {
+        self.watched.contains_key(&(*service, *server))
+    }
+
     /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put`; nothing while nothing is watched.
     pub fn attached(&self) -> Vec<String> {
         self.probes

@@ -198,4 +198,6 @@ impl Kernel for FakeKernel {
     fn attached(&self) -> Vec<String> {
         Vec::new()
     }
+
+    fn tidy(&mut self) {}
 }

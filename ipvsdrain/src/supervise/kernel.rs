@@ -48,6 +48,8 @@ pub trait Kernel {
     fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows>;
     /// Names of the attached eBPF programs; empty while nothing is watched.
     fn attached(&self) -> Vec<String>;
+    /// Chores of the observer: its rare messages, its forgotten flows. Called once a second.
+    fn tidy(&mut self);
 }
 
 /// The IPVS table as `status` shows it.

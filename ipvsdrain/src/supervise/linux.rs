@@ -24,7 +24,11 @@ pub struct Linux {
     /// Why the last attempt to watch failed; evidence is unknown for that reason.
     watch_fault: Option<String>,
     sysctls: Sysctls,
+    swept_at: Moment,
 }
+
+/// How often flows that no window can see any more give back their room. It reads every flow.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Linux {
     /// Connects to IPVS and prepares the observer. An observer that cannot work is no reason not to start: the
@@ -42,6 +46,7 @@ impl Linux {
             observer,
             watch_fault: None,
             sysctls: Sysctls::default(),
+            swept_at: clock::now(),
         })
     }
 
@@ -208,6 +213,19 @@ impl Kernel for Linux {
 
     fn attached(&self) -> Vec<String> {
         self.observer.as_ref().map(Observer::attached).unwrap_or_default()
+    }
+
+    fn tidy(&mut self) {
+        let Ok(observer) = &mut self.observer else { return };
+        observer.relay_messages();
+        let now = clock::now();
+        if now.since(self.swept_at) < SWEEP_EVERY {
+            return;
+        }
+        self.swept_at = now;
+        if let Err(error) = observer.sweep(now) {
+            warn!("old flows keep their room in the flow table: {error}");
+        }
     }
 }
 

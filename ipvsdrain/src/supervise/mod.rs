@@ -10,13 +10,13 @@ pub(crate) mod fake_kernel;
 mod gather;
 pub mod journal;
 mod kernel;
-//mod linux;
+mod linux;
 mod supervisor;
 #[cfg(test)]
 mod supervisor_tests;
 pub mod sysctl;
 
+pub use crate::observe::Sources;
 pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
-//pub use linux::Linux;
-//pub use crate::observe::Sources;
+pub use linux::Linux;
 pub use supervisor::{Command, Handle, RequestError, Supervisor};

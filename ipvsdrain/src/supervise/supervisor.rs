@@ -216,6 +216,7 @@ impl<K: Kernel> Supervisor<K> {
         for key in keys {
             self.advance(key).await;
         }
+        self.kernel.tidy();
     }
 
     /// Steps one drain; after actions once more, so that their effect is confirmed without waiting for the tick.

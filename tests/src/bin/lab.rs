@@ -34,7 +34,7 @@ enum Verb {
         #[arg(required = true)]
         names: Vec<String>,
         /// JSON handed to the scenarios
-        #[arg(long, default_value = "null")]
+        #[arg(long, default_value = "null", value_parser = read_json)]
         options: serde_json::Value,
         /// Seconds one scenario may take
         #[arg(long, default_value_t = 3600)]
@@ -44,7 +44,7 @@ enum Verb {
     #[command(hide = true)]
     Perform {
         name: String,
-        #[arg(long)]
+        #[arg(long, value_parser = read_json)]
         options: serde_json::Value,
     },
 }
@@ -113,4 +113,9 @@ fn run_here(scenarios: Vec<String>, options: serde_json::Value, limit_seconds: u
         let _ = std::io::stdout().write_all(event.to_line().as_bytes());
     });
     Ok(performance::run_all(&request, &sink))
+}
+
+/// By its own, clap would take any text for a JSON string.
+fn read_json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
 }

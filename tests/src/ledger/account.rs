@@ -31,6 +31,15 @@ pub struct FlowAccount {
     pub broken: Option<String>,
 }
 
+/// From where an observer looks: it tells time with an error of up to `grain`, and has seen no packet from before
+/// `since`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub at: Moment,
+    pub grain: Duration,
+    pub since: Moment,
+}
+
 /// An unbroken run of records of one flow on one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Servings {
@@ -131,6 +140,16 @@ impl Account {
         self.receipts(server).max()
     }
 
+    /// When the client closed the last of the TCP connections that this server accepted.
+    pub fn last_close(&self, server: Server) -> Option<Moment> {
+        let of = |notes: &&Notes| notes.accepted.is_some_and(|(by, _)| by == server);
+        self.flows
+            .values()
+            .filter(of)
+            .filter_map(|notes| notes.closed)
+            .max()
+    }
+
     /// Records this server got after `since`.
     pub fn received_after(&self, server: Server, since: Moment) -> usize {
         self.receipts(server).filter(|at| *at > since).count()
@@ -141,20 +160,17 @@ impl Account {
         self.udp_flows_touching(server, back(at, window), at)
     }
 
-    /// The least and the most live UDP flows an observer may report at `at`, if it places each datagram and
-    /// its own reading with an error of up to `grain`.
-    pub fn live_udp_within(
-        &self,
-        server: Server,
-        at: Moment,
-        window: Duration,
-        grain: Duration,
-    ) -> RangeInclusive<usize> {
-        let surely = match window.checked_sub(grain) {
-            Some(_) => self.udp_flows_touching(server, back(at, window) + grain, back(at, grain)),
-            None => 0,
+    /// The least and the most live UDP flows that an observer may report at `view.at`.
+    pub fn live_udp_within(&self, server: Server, view: &View, window: Duration) -> RangeInclusive<usize> {
+        let from = (back(view.at, window) + view.grain).max(view.since + view.grain);
+        let until = back(view.at, view.grain);
+        let surely = if from <= until {
+            self.udp_flows_touching(server, from, until)
+        } else {
+            0
         };
-        let perhaps = self.udp_flows_touching(server, back(at, window + grain), at + grain);
+        let perhaps =
+            self.udp_flows_touching(server, back(view.at, window + view.grain), view.at + view.grain);
         surely..=perhaps
     }
 
@@ -166,26 +182,41 @@ impl Account {
             .count()
     }
 
-    /// The least and the most open TCP connections an observer may report, as in [`Self::live_udp_within`].
-    pub fn open_tcp_within(&self, server: Server, at: Moment, grain: Duration) -> RangeInclusive<usize> {
-        let (before, after) = (back(at, grain), at + grain);
-        let of_tcp = || {
-            self.flows
-                .values()
-                .filter(|notes| notes.transport == Transport::Tcp)
-        };
-        let surely = of_tcp()
-            .filter(|notes| notes.open_at(server, before) && notes.open_at(server, after))
-            .count();
-        let perhaps = of_tcp()
-            .filter(|notes| {
-                notes
-                    .accepted
-                    .is_some_and(|(by, since)| by == server && since <= after)
-                    && notes.closed.is_none_or(|closed| closed > before)
-            })
-            .count();
+    /// The least and the most open TCP connections that an observer may report at `view.at`. Those it knows from
+    /// before it watched: the kernel's table holds them.
+    pub fn open_tcp_within(&self, server: Server, view: &View) -> RangeInclusive<usize> {
+        let (before, after) = (back(view.at, view.grain), view.at + view.grain);
+        let surely = self.tcp_on(server, |accepted, closed| {
+            accepted <= before && closed.is_none_or(|closed| closed > after)
+        });
+        let perhaps = self.tcp_on(server, |accepted, closed| {
+            accepted <= after && closed.is_none_or(|closed| closed > before)
+        });
         surely..=perhaps
+    }
+
+    /// The least and the most connections closed by their client less than `window` ago, as an observer may
+    /// report them at `view.at`.
+    pub fn closing_tcp_within(&self, server: Server, view: &View, window: Duration) -> RangeInclusive<usize> {
+        let from = (back(view.at, window) + view.grain).max(view.since + view.grain);
+        let until = back(view.at, view.grain);
+        let closed_between = |from, until| {
+            self.tcp_on(server, |_, closed| {
+                closed.is_some_and(|closed| from <= closed && closed <= until)
+            })
+        };
+        let surely = closed_between(from, until);
+        surely..=closed_between(back(view.at, window + view.grain), view.at + view.grain)
+    }
+
+    fn tcp_on(&self, server: Server, is: impl Fn(Moment, Option<Moment>) -> bool) -> usize {
+        let of = |notes: &&Notes| {
+            notes.transport == Transport::Tcp
+                && notes
+                    .accepted
+                    .is_some_and(|(by, since)| by == server && is(since, notes.closed))
+        };
+        self.flows.values().filter(of).count()
     }
 
     fn receipts(&self, server: Server) -> impl Iterator<Item = Moment> + '_ {
@@ -282,6 +313,14 @@ mod tests {
         Duration::from_secs(count)
     }
 
+    fn view(when: u64, since: u64) -> View {
+        View {
+            at: at(when),
+            grain: secs(1),
+            since: at(since),
+        }
+    }
+
     fn deliver(ledger: &Ledger, flow: Flow, sequence: u64, server: Server, when: u64) {
         ledger.received(Record { flow, sequence }, server, at(when));
     }
@@ -339,13 +378,14 @@ mod tests {
         assert_eq!(account.live_udp(ONE, at(111), secs(10)), 0);
         assert_eq!(account.live_udp(TWO, at(105), secs(10)), 0);
 
-        let within = |when| account.live_udp_within(ONE, at(when), secs(10), secs(1));
+        let within = |when| account.live_udp_within(ONE, &view(when, 0), secs(10));
         assert_eq!(within(98), 0..=0);
         assert_eq!(within(99), 0..=1);
         assert_eq!(within(101), 1..=1);
         assert_eq!(within(109), 1..=1);
         assert_eq!(within(111), 0..=1);
         assert_eq!(within(112), 0..=0);
+        assert_eq!(account.live_udp_within(ONE, &view(105, 100), secs(10)), 0..=1);
     }
 
     #[test]
@@ -360,11 +400,18 @@ mod tests {
         assert_eq!(account.open_tcp(ONE, at(499)), 1);
         assert_eq!(account.open_tcp(ONE, at(500)), 0);
         assert_eq!(account.open_tcp(TWO, at(300)), 0);
-        assert_eq!(account.open_tcp_within(ONE, at(9), secs(1)), 0..=1);
-        assert_eq!(account.open_tcp_within(ONE, at(300), secs(1)), 1..=1);
-        assert_eq!(account.open_tcp_within(ONE, at(500), secs(1)), 0..=1);
-        assert_eq!(account.open_tcp_within(ONE, at(502), secs(1)), 0..=0);
+        assert_eq!(account.open_tcp_within(ONE, &view(9, 0)), 0..=1);
+        assert_eq!(account.open_tcp_within(ONE, &view(300, 299)), 1..=1);
+        assert_eq!(account.open_tcp_within(ONE, &view(500, 0)), 0..=1);
+        assert_eq!(account.open_tcp_within(ONE, &view(502, 0)), 0..=0);
         assert_eq!(account.live_udp(ONE, at(300), secs(1000)), 0);
+
+        let closing = |when| account.closing_tcp_within(ONE, &view(when, 0), secs(10));
+        assert_eq!(closing(498), 0..=0);
+        assert_eq!(closing(500), 0..=1);
+        assert_eq!(closing(505), 1..=1);
+        assert_eq!(closing(511), 0..=1);
+        assert_eq!(closing(512), 0..=0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use ipvsdrain::moment::Moment;
 
-pub use account::{Account, FlowAccount, Servings};
+pub use account::{Account, FlowAccount, Servings, View};
 pub use record::{RECORD_LEN, Record};
 
 /// One client 5-tuple of this scenario.

@@ -2,13 +2,12 @@
 
 use anyhow::Result;
 
-use super::Place;
-use crate::world::Director;
+use crate::world::{Director, Place};
 
 /// True: it is removed.
 pub(super) fn take_out(director: &Director, places: &[Place]) -> Result<bool> {
     for place in places {
-        director.delete(&place.service, place.server)?;
+        director.delete(*place)?;
     }
     Ok(true)
 }

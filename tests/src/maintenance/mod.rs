@@ -11,7 +11,6 @@ mod traffic;
 
 use std::time::Duration;
 
-use ::ipvsdrain::identity::{RealServer, VirtualService};
 use anyhow::{Result, bail};
 use serde::Serialize;
 
@@ -61,13 +60,6 @@ impl Strategy {
             None => bail!("there is no strategy `{name}`: delete, fixed-timer, counter-poll, ipvsdrain"),
         }
     }
-}
-
-/// What is to be taken out: one real server of one virtual service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub service: VirtualService,
-    pub server: RealServer,
 }
 
 /// What one maintenance cost.

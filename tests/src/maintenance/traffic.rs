@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+use ipvsdrain::identity::Protocol;
 use serde::Serialize;
 
-use super::Place;
 use crate::dns;
 use crate::ledger::Server;
 use crate::traffic::{Replies, TcpConnection, Traffic, UdpFlow};
-use crate::world::{Forwarding, World};
+use crate::world::{Forwarding, Place, World};
 
 pub(super) const FORWARDING: Forwarding = Forwarding::DirectRoute;
 pub(super) const SERVERS: u16 = 3;
@@ -19,7 +18,7 @@ const SCHEDULER: &str = "rr";
 const DNS_PORT: u16 = 53;
 /// Two sockets of dnsperf per real server; each keeps its source port to the end.
 const DNS_SOCKETS: u16 = 6;
-const DNS_PER_SECOND: u32 = 20;
+const DNS_PER_SECOND: u32 = 12;
 
 const SYSLOG_PORT: u16 = 514;
 /// One fixed source port per real server, as a syslog or `NetFlow` sender has.
@@ -155,9 +154,8 @@ impl<'world> MaintenanceTraffic<'world> {
 
 fn balance(world: &World, protocol: Protocol, port: u16) -> Result<Place> {
     let addresses = world.servers().map(|(_, machine)| machine.address());
-    let service: VirtualService = world
+    let service = world
         .director()
         .balance(protocol, port, SCHEDULER, FORWARDING, addresses)?;
-    let server = RealServer((world.server(Server(1)).address(), port).into());
-    Ok(Place { service, server })
+    Ok(world.place(service, Server(1), port))
 }

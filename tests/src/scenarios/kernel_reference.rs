@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ipvsdrain::identity::{Protocol, RealServer};
+use ipvsdrain::identity::Protocol;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -72,10 +72,7 @@ fn one(forwarding: Forwarding) -> Result<Value> {
     clock::pass(Duration::from_secs(10));
     let calm = traffic.ledger().account();
     let before = clock::now();
-    world.director().delete(
-        &service,
-        RealServer((world.server(Server(1)).address(), UDP).into()),
-    )?;
+    world.director().delete(world.place(service, Server(1), UDP))?;
     clock::pass(Duration::from_secs(20));
     let account = traffic.finish()?;
 

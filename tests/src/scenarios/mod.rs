@@ -1,16 +1,31 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
+mod broken_observer;
 mod kernel_reference;
+mod lossless;
 mod maintenance;
+mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
+mod pinned_migrate;
+mod sysctl_put_back;
+mod watch;
+mod weight_restored;
 mod without_types;
 
 use crate::scenario::Scenario;
 
 pub const SCENARIOS: &[Scenario] = &[
     kernel_reference::SCENARIO,
+    lossless::DIRECT_ROUTE,
+    lossless::MASQUERADE,
+    lossless::IPIP,
+    pinned_migrate::SCENARIO,
+    sysctl_put_back::SCENARIO,
+    weight_restored::SCENARIO,
+    broken_observer::SCENARIO,
+    nothing_attached::SCENARIO,
     maintenance::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,

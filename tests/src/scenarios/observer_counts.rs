@@ -17,7 +17,7 @@ use super::without_types;
 use crate::clock;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
-use crate::world::{Forwarding, VIP, World};
+use crate::world::{Forwarding, Place, VIP, World};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "observer-counts",
@@ -232,7 +232,10 @@ impl Bench {
         let table = self
             .world
             .director()
-            .row(service, self.server(TCP))?
+            .row(Place {
+                service: *service,
+                server: self.server(TCP),
+            })?
             .context("no such server")?;
         ensure!(table.active == 3, "the kernel counts {} active", table.active);
 
@@ -334,7 +337,10 @@ impl Bench {
         let client = self.client_socket()?;
         client.send(b"first")?;
         server.recv(&mut [0; 16]).context("the server got nothing")?;
-        self.world.director().delete(service, self.server(UDP))?;
+        self.world.director().delete(Place {
+            service: *service,
+            server: self.server(UDP),
+        })?;
         let before = self.read(service, UDP)?;
         for _ in 0..20 {
             client.send(b"lost")?;

@@ -2,13 +2,26 @@
 //!
 //! Owns configuring IPVS with `ipvsadm` and reading it back from `/proc`, apart from the daemon under test.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use anyhow::{Result, bail};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
 
 use super::{Forwarding, Machine, Row, VIP, read_table};
+
+/// One real server of one virtual service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub service: VirtualService,
+    pub server: RealServer,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.server, self.service)
+    }
+}
 
 /// The machine whose kernel balances.
 #[derive(Debug)]
@@ -55,9 +68,9 @@ impl Director {
         self.machine.run("ipvsadm", &["-S", "-n"], "")
     }
 
-    pub fn set_weight(&self, service: &VirtualService, server: RealServer, weight: u32) -> Result<()> {
-        let Some(row) = self.row(service, server)? else {
-            bail!("{server} is not in {service}: its weight cannot be set");
+    pub fn set_weight(&self, place: Place, weight: u32) -> Result<()> {
+        let Some(row) = self.row(place)? else {
+            bail!("{place} is not in the table: its weight cannot be set");
         };
         let method = match row.forwarding.as_str() {
             "Masq" => "-m",
@@ -65,13 +78,18 @@ impl Director {
             _ => "-g",
         };
         self.restore(&format!(
-            "-e {} -r {server} {method} -w {weight}\n",
-            service_option(service)?
+            "-e {} -r {} {method} -w {weight}\n",
+            service_option(&place.service)?,
+            place.server
         ))
     }
 
-    pub fn delete(&self, service: &VirtualService, server: RealServer) -> Result<()> {
-        self.restore(&format!("-d {} -r {server}\n", service_option(service)?))
+    pub fn delete(&self, place: Place) -> Result<()> {
+        self.restore(&format!(
+            "-d {} -r {}\n",
+            service_option(&place.service)?,
+            place.server
+        ))
     }
 
     /// Every real server of every service, read from `/proc/net/ip_vs`.
@@ -80,11 +98,8 @@ impl Director {
     }
 
     /// One real server of one service; None once it is removed.
-    pub fn row(&self, service: &VirtualService, server: RealServer) -> Result<Option<Row>> {
-        Ok(self
-            .table()?
-            .into_iter()
-            .find(|row| row.service == *service && row.server == server))
+    pub fn row(&self, place: Place) -> Result<Option<Row>> {
+        Ok(self.table()?.into_iter().find(|row| row.place == place))
     }
 }
 

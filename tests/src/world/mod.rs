@@ -23,9 +23,10 @@ mod table;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 use anyhow::{Context, Result};
+use ipvsdrain::identity::{RealServer, VirtualService};
 
 use crate::ledger::Server;
-pub use director::Director;
+pub use director::{Director, Place};
 pub use machine::Machine;
 pub use namespace::Namespace;
 pub use plan::Forwarding;
@@ -106,6 +107,12 @@ impl World {
     /// If the world has no such server: a scenario that asks for one is wrong.
     pub fn server(&self, number: Server) -> &Machine {
         &self.servers[usize::from(number.0) - 1]
+    }
+
+    /// A real server's place in a service on this port.
+    pub fn place(&self, service: VirtualService, number: Server, port: u16) -> Place {
+        let server = RealServer((self.server(number).address(), port).into());
+        Place { service, server }
     }
 
     /// Where a real server's programs listen: on the VIP, unless masquerade rewrites the destination.

@@ -10,13 +10,13 @@
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::num::NonZeroU32;
 
+use super::Place;
 use ipvsdrain::identity::{Family, Protocol, RealServer, VirtualService};
 
 /// One real server of one virtual service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    pub service: VirtualService,
-    pub server: RealServer,
+    pub place: Place,
     /// `Route`, `Masq`, `Tunnel` or `Local`.
     pub forwarding: String,
     pub weight: i32,
@@ -41,9 +41,12 @@ pub fn read_table(text: &str) -> Vec<Row> {
                     (service, read_address(address), numbers)
                 {
                     let forwarding = forwarding.to_owned();
-                    rows.push(Row {
+                    let place = Place {
                         service,
                         server: RealServer(addr),
+                    };
+                    rows.push(Row {
+                        place,
                         forwarding,
                         weight,
                         active,
@@ -100,8 +103,8 @@ mod tests {
             .iter()
             .map(|row| {
                 (
-                    row.service.to_string(),
-                    row.server.to_string(),
+                    row.place.service.to_string(),
+                    row.place.server.to_string(),
                     row.weight,
                     row.active,
                     row.inactive,

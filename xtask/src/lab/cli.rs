@@ -45,7 +45,7 @@ pub struct Run {
     #[arg(long)]
     json: bool,
     /// JSON handed to the scenarios
-    #[arg(long, default_value = "null")]
+    #[arg(long, default_value = "null", value_parser = read_json)]
     options: serde_json::Value,
 }
 
@@ -267,4 +267,9 @@ fn report(results: &[ScenarioResult], json: bool) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// By its own, clap would take any text for a JSON string.
+fn read_json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
 }

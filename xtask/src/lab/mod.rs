@@ -5,8 +5,8 @@
 //!
 //! One boot, in the order of the files: [`host_tools`] sees to QEMU, [`kernel`] and [`programs`] fetch
 //! Debian packages through [`apt`] into the [`cache`], [`binaries`] builds our own, [`modules`] and
-//! [`libraries`] find what those need, [`image`] packs it with [`cpio`], [`qemu`] boots it, [`run`]
-//! follows [`protocol`] events and the [`console`].
+//! [`libraries`] find what those need, [`image`] packs it with [`cpio`], [`vmlinux`] unpacks the kernel,
+//! [`qemu`] boots it, [`run`] follows [`protocol`] events and the [`console`].
 
 mod apt;
 mod binaries;
@@ -27,6 +27,7 @@ mod protocol;
 mod qemu;
 mod run;
 mod scenarios;
+mod vmlinux;
 
 pub use kernel::KernelChoice;
 pub use protocol::{Event, ScenarioResult};

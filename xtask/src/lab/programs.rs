@@ -23,7 +23,7 @@ const ALWAYS: [&str; 7] = [
     "busybox/busybox",
 ];
 /// What this machine runs out of the same packages while it prepares a guest.
-const PREPARING: [&str; 1] = ["xz-utils/xz"];
+const PREPARING: [&str; 2] = ["xz-utils/xz", "zstd/zstd"];
 
 /// A program's file in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]

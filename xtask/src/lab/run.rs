@@ -14,7 +14,7 @@ use super::kernel::{self, KernelChoice};
 use super::protocol::{self, Event, ScenarioResult};
 pub use super::qemu::Clock;
 use super::qemu::{Accelerator, Guest, Machine};
-use super::{binaries, cache, host_tools, programs, scenarios};
+use super::{binaries, cache, host_tools, programs, scenarios, vmlinux};
 
 /// One boot of the lab.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
     Ok(Boot {
         request,
         folder,
-        image: kernel.image,
+        image: vmlinux::bootable(&kernel, &programs)?,
         initramfs,
         release: kernel.release,
     })
@@ -237,6 +237,9 @@ impl Boot<'_> {
 
     /// One result for each scenario asked for, in that order.
     fn judge(&self, followed: Followed) -> Vec<ScenarioResult> {
+        if followed.failure.is_none() {
+            self.clear();
+        }
         let failure = followed
             .failure
             .unwrap_or_else(|| "the guest did not run it".to_owned());

@@ -1,0 +1,88 @@
+//! `cargo xtask demo`: the same maintenance done four ways on real kernels, side by side.
+//!
+//! Owns booting one guest per kernel and showing what came out. What a maintenance is lives in the scenario
+//! `maintenance` of the tests.
+
+mod outcome;
+mod progress;
+mod table;
+
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::lab::{self, KernelChoice, Request};
+use outcome::Comparison;
+use progress::Progress;
+
+const SCENARIO: &str = "maintenance";
+const KERNELS: [&str; 2] = ["6.1", "7"];
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Kernel series; may be given more than once [default: 6.1 and 7]
+    #[arg(long = "kernel")]
+    kernels: Vec<KernelChoice>,
+    /// Print one JSON line per kernel after the tables
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    /// The code is 1 where a promise was broken, or where the demo would prove nothing.
+    pub fn run(self) -> Result<ExitCode> {
+        let kernels = if self.kernels.is_empty() {
+            KERNELS.into_iter().map(str::parse).collect::<Result<Vec<_>>>()?
+        } else {
+            self.kernels
+        };
+        let progress = Progress::start();
+        let compared: Vec<Result<Comparison>> = thread::scope(|scope| {
+            let guests: Vec<_> = kernels
+                .iter()
+                .map(|kernel| scope.spawn(|| compare(kernel, &progress)))
+                .collect();
+            guests
+                .into_iter()
+                .map(|guest| guest.join().expect("following a guest does not panic"))
+                .collect()
+        });
+        progress.end();
+
+        let mut kept = true;
+        let mut lines = Vec::new();
+        for (kernel, comparison) in kernels.iter().zip(compared) {
+            let comparison = comparison.with_context(|| format!("kernel {kernel}"))?;
+            println!("{}", table::draw(&comparison));
+            for fault in comparison.faults() {
+                kept = false;
+                println!("FAILED on {}: {fault}", comparison.kernel);
+            }
+            lines.push(serde_json::to_string(&comparison)?);
+        }
+        if self.json {
+            println!("{}", lines.join("\n"));
+        }
+        Ok(if kept {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+/// Boots one kernel and does all four maintenances there, one after the other.
+fn compare(kernel: &KernelChoice, progress: &Progress) -> Result<Comparison> {
+    let line = progress.line(&kernel.to_string());
+    let request = Request::new(kernel.clone(), vec![SCENARIO.to_owned()]);
+    let results = lab::run(&request, &mut |event| line.show(event))?;
+    let Some(result) = results.into_iter().next() else {
+        bail!("the lab returned no result")
+    };
+    if let Some(error) = result.error {
+        bail!("{error}");
+    }
+    Comparison::read(result.kernel, &result.value)
+}
