@@ -26,7 +26,7 @@ const _: () = assert!(RING_SECONDS.is_power_of_two() && LONGEST_WINDOW + 4 < RIN
 pub enum Class {
     /// UDP, and everything that has no connection state we follow.
     Udp = 0,
-    /// TCP in a state that IPVS counts as active: SYN_SENT, SYN_RECV, SYNACK, ESTABLISHED.
+    /// TCP in a state that IPVS counts as active: `SYN_SENT`, `SYN_RECV`, `SYNACK`, `ESTABLISHED`.
     TcpOpen = 1,
     /// TCP in any other state: past FIN or RST.
     TcpClosing = 2,

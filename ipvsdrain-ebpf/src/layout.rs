@@ -19,7 +19,7 @@ pub const SLOTS: u32 = 512;
 /// How many flows can be tracked at once, unless the loader says otherwise.
 pub const FLOWS: u32 = 262_144;
 
-/// How many addresses of packet_xmit functions the loader may name.
+/// How many addresses of `packet_xmit` functions the loader may name.
 pub const XMITS: usize = 10;
 
 /// The largest block of a kernel struct that is copied at once, in bytes. A power of two.

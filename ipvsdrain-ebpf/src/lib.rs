@@ -5,6 +5,15 @@
 
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(target_arch = "bpf", feature(core_intrinsics), allow(internal_features))]
+// A program has no call stack to speak of, so everything is inlined; and it casts where a conversion would leave a
+// branch for the verifier to follow.
+#![allow(
+    clippy::inline_always,
+    clippy::cast_lossless,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
 
 pub mod accounting;
 pub mod cell;

@@ -43,7 +43,7 @@ pub(super) fn collect(sources: &Sources) -> Result<Facts, ObserveError> {
 /// The functions of interest, from kallsyms.
 struct Symbols {
     addresses: BTreeMap<String, u64>,
-    /// Whether ip_vs is a module here, and not part of the kernel itself.
+    /// Whether `ip_vs` is a module here, and not part of the kernel itself.
     is_module: bool,
 }
 
@@ -85,7 +85,7 @@ impl Symbols {
     }
 }
 
-/// The type information that describes ip_vs, and where it came from.
+/// The type information that describes `ip_vs`, and where it came from.
 struct Types {
     btf: Btf,
     path: PathBuf,
@@ -157,7 +157,7 @@ impl Types {
             let name = self.btf.resolve_name(member).unwrap_or_default();
             match &member_type {
                 Type::Struct(inner) | Type::Union(inner) if name.is_empty() => {
-                    self.gather(inner, offset, members)?
+                    self.gather(inner, offset, members)?;
                 }
                 _ => {
                     members.insert(

@@ -13,6 +13,7 @@ mod object;
 mod plan;
 mod probes;
 mod reading;
+mod rights;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use crate::moment::Moment;
 pub struct Sources {
     /// An eBPF object to load instead of the embedded one.
     pub object: Option<PathBuf>,
-    /// Type information of ip_vs, instead of `/sys/kernel/btf/ip_vs`.
+    /// Type information of `ip_vs`, instead of `/sys/kernel/btf/ip_vs`.
     pub module_btf: Option<PathBuf>,
     /// Type information of the kernel, instead of `/sys/kernel/btf/vmlinux`.
     pub vmlinux_btf: Option<PathBuf>,
@@ -97,6 +98,7 @@ impl Observer {
         if let Some(probes) = &mut self.probes {
             probes.watch(dest, watch)?;
         } else {
+            rights::check()?;
             let mut probes = Probes::load(&self.object, &self.kernel, self.flow_capacity)?;
             probes.watch(dest, watch)?;
             probes.attach()?;
@@ -196,6 +198,12 @@ impl std::fmt::Debug for Observer {
         f.debug_struct("Observer")
             .field("watched", &self.watched)
             .field("attached", &self.attached())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
+
+/// The supervisor moves the observer between its threads.
+const _: fn() = || {
+    fn movable<T: Send>() {}
+    movable::<Observer>();
+};

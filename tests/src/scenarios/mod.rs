@@ -1,13 +1,19 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
+mod broken_observer;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
 mod netlink;
+mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
+mod pinned_migrate;
+mod sysctl_put_back;
 mod watch;
+mod weight_restored;
+mod without_types;
 
 use crate::scenario::Scenario;
 
@@ -16,9 +22,14 @@ pub const SCENARIOS: &[Scenario] = &[
     lossless::DIRECT_ROUTE,
     lossless::MASQUERADE,
     lossless::IPIP,
-    maintenance::SCENARIO,
+    pinned_migrate::SCENARIO,
+    sysctl_put_back::SCENARIO,
+    weight_restored::SCENARIO,
+    broken_observer::SCENARIO,
+    nothing_attached::SCENARIO,
     netlink::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     observer_refuses::SCENARIO,
+    maintenance::SCENARIO,
 ];

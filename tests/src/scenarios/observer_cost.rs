@@ -11,6 +11,7 @@ use ipvsdrain::identity::{Protocol, RealServer};
 use ipvsdrain::observe::{Observer, Sources};
 use serde_json::{Value, json};
 
+use super::without_types;
 use crate::clock;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -25,12 +26,16 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const UDP: u16 = 5300;
-const DATAGRAMS: u32 = 5000;
+const DATAGRAMS: u32 = 2000;
+const ROUNDS: usize = 5;
 const NANOS_PER_INSTRUCTION: f64 = 2.0;
 /// A forwarded datagram costs some 15,000 instructions in all; more than this would be a mistake.
 const MOST: f64 = 4000.0;
 
 fn run(_stage: &mut Stage) -> Result<Value> {
+    if let Some(refused) = without_types::refusal()? {
+        return Ok(refused);
+    }
     let world = World::build(Forwarding::DirectRoute, 1)?;
     let director = world.director();
     let addresses = world.servers().map(|(_, machine)| machine.address());
@@ -48,25 +53,40 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     let this = RealServer((world.server(Server(1)).address(), UDP).into());
     let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), UDP).into());
 
-    instructions(&client, &server)?;
-    let nothing = instructions(&client, &server)?;
+    let measure = || least_instructions(&client, &server);
+    measure()?;
+    let first = measure()?;
     observer.watch(&service, &another)?;
-    let unwatched = instructions(&client, &server)? - nothing;
-    observer.watch(&service, &this)?;
-    let watched = instructions(&client, &server)? - nothing;
-    observer.unwatch(&service, &this)?;
+    let another_watched = measure()?;
     observer.unwatch(&service, &another)?;
-    let after = instructions(&client, &server)? - nothing;
+    let second = measure()?;
+    observer.watch(&service, &this)?;
+    let watched = measure()?;
+    observer.unwatch(&service, &this)?;
+    let third = measure()?;
+
+    // What surrounds each measurement is its base.
+    let another_watched = another_watched - f64::midpoint(first, second);
+    let watched = watched - f64::midpoint(second, third);
     ensure!(
-        unwatched < MOST && watched < MOST,
-        "too dear: {unwatched:.0} and {watched:.0} instructions"
+        another_watched < MOST && watched < MOST,
+        "too dear: {another_watched:.0} and {watched:.0} instructions"
     );
     Ok(json!({
-        "datagram": nothing.round(),
-        "another_watched": unwatched.round(),
+        "nothing_attached": [first.round(), second.round(), third.round()],
+        "another_watched": another_watched.round(),
         "watched": watched.round(),
-        "after_detach": after.round(),
     }))
+}
+
+/// The least of several rounds: work of the kernel's own, such as freeing maps, falls into some of them.
+fn least_instructions(client: &UdpSocket, server: &UdpSocket) -> Result<f64> {
+    // Lets what the kernel does after an attach or a detach come to its end.
+    clock::pass(Duration::from_secs(3));
+    let rounds = (0..ROUNDS)
+        .map(|_| instructions(client, server))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(rounds.into_iter().fold(f64::INFINITY, f64::min))
 }
 
 /// Instructions per datagram, sent, forwarded and received one by one.

@@ -1,0 +1,111 @@
+//! `broken-observer`: when flows cannot be observed the daemon says what is missing, and removes nothing, however
+//! idle the server looks by the kernel's counters.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use ipvsdrain::identity::Protocol;
+use rustix::thread::CapabilitySet;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::daemon::Daemon;
+use crate::ledger::Server;
+use crate::scenario::{Scenario, Stage};
+use crate::world::{Forwarding, World};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "broken-observer",
+    about: "without evidence nothing is removed, and the daemon names what is missing",
+    programs: &[],
+    run,
+};
+
+const PORT: u16 = 53;
+const MODULE_BTF: &str = "/sys/kernel/btf/ip_vs";
+/// A member that no struct outside of `ip_vs` has, so its name lies in the module's own BTF.
+const MEMBER: &str = "packet_xmit";
+/// Exit code of a wait that was over while the evidence was unknown.
+const UNKNOWN: i32 = 6;
+
+fn run(stage: &mut Stage) -> Result<Value> {
+    let folder = TempDir::new().context("cannot make a folder for broken files")?;
+    let mut said = Vec::new();
+    let mut expect = |what: &str, options: &[&str], missing: &[CapabilitySet], named: &str| {
+        stage.progress(json!({"broken": what}));
+        said.push(held(options, missing, named).with_context(|| what.to_owned())?);
+        anyhow::Ok(())
+    };
+    let object = write(folder.path(), "programs.o", b"\x7fELF, and then nothing of use")?;
+    expect("a broken object", &["--object", &object], &[], &object)?;
+    if Path::new(MODULE_BTF).exists() {
+        let doctored = write(folder.path(), "btf", &renamed(&fs::read(MODULE_BTF)?)?)?;
+        expect("a renamed member", &["--module-btf", &doctored], &[], MEMBER)?;
+        let missing = [
+            CapabilitySet::BPF,
+            CapabilitySet::PERFMON,
+            CapabilitySet::SYS_ADMIN,
+        ];
+        expect("no permission", &[], &missing, "CAP_BPF")?;
+    } else {
+        expect("a kernel without module BTF", &[], &[], MODULE_BTF)?;
+    }
+    Ok(json!({"said": said}))
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
+    let path = folder.join(name);
+    fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path.display().to_string())
+}
+
+/// The same bytes, with the member's last letter changed.
+fn renamed(btf: &[u8]) -> Result<Vec<u8>> {
+    let name = format!("\0{MEMBER}\0").into_bytes();
+    let place = btf
+        .windows(name.len())
+        .position(|window| window == name)
+        .with_context(|| format!("{MODULE_BTF} has no name {MEMBER}"))?;
+    let mut doctored = btf.to_vec();
+    doctored[place + MEMBER.len()] = b'X';
+    Ok(doctored)
+}
+
+/// Minutes after the drain's start the server is still there, at weight 0, and the reason is named.
+fn held(options: &[&str], missing: &[CapabilitySet], named: &str) -> Result<String> {
+    let world = World::build(Forwarding::DirectRoute, 2)?;
+    let addresses = world.servers().map(|(_, machine)| machine.address());
+    let service = world
+        .director()
+        .balance(Protocol::Udp, PORT, "rr", Forwarding::DirectRoute, addresses)?;
+    let place = world.place(service, Server(1), PORT);
+    let daemon = Daemon::start_without(&world, options, missing)?;
+    let end = daemon
+        .begin_drain(place, &["--timeout", "2m"])?
+        .finish(Duration::from_mins(3))?;
+
+    let drain = &end.drain;
+    ensure!(
+        end.code == Some(UNKNOWN),
+        "the client ended with {:?}, not {UNKNOWN}: {drain:?}",
+        end.code
+    );
+    ensure!(
+        drain.evidence_unknown && drain.live.is_none(),
+        "the evidence is said to be known: {drain:?}"
+    );
+    let why = drain.held.clone().unwrap_or_default();
+    ensure!(why.contains(named), "the reason does not name {named}: {why}");
+    let row = world
+        .director()
+        .row(place)?
+        .with_context(|| format!("{place} was removed: {why}"))?;
+    ensure!(
+        row.weight == 0,
+        "the weight of {place} is {} and should be 0",
+        row.weight
+    );
+    Ok(why)
+}
