@@ -151,9 +151,9 @@ pub struct Flow<T> {
     /// A [`crate::accounting::Place`].
     pub place: T,
     pub first_seen: T,
-    pub last_seen: T,
     /// Packets in both directions.
     pub packets: T,
+    pub last_seen: T,
     /// Packets from the client. Replies are `packets - requests`.
     pub requests: T,
     /// The last `in_pkts` of the connection, and the connection's own address, to tell a new one from the old one.

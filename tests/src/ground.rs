@@ -12,18 +12,21 @@ pub const SCENARIOS: &[Scenario] = &[
         name: "kernel-has-ip-vs",
         about: "ip_vs loads, and takes and shows a service with one real server",
         programs: &[],
+        observes: false,
         run: kernel_has_ip_vs,
     },
     Scenario {
         name: "five-minutes-pass",
         about: "a sleep of 300 s takes 300 s by the guest's clock (and no time at all under virtual time)",
         programs: &[],
+        observes: false,
         run: five_minutes_pass,
     },
     Scenario {
         name: "each-scenario-starts-clean",
         about: "nothing that another scenario left behind is visible: services, interfaces, processes",
         programs: &[],
+        observes: false,
         run: starts_clean,
     },
 ];

@@ -82,7 +82,7 @@ fn set_environment() {
     // SAFETY: no other thread exists yet.
     unsafe {
         std::env::set_var("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        std::env::set_var("HOME", "/root");
+        std::env::set_var("HOME", "/");
         std::env::set_var("RUST_BACKTRACE", "1");
     }
 }

@@ -21,6 +21,9 @@ pub struct Scenario {
     /// Debian programs it needs: a package (`nsd`: all its programs) or one program of it
     /// (`iproute2/tc`). `ip`, `ipvsadm`, `modprobe` and a shell are always there.
     pub programs: &'static [&'static str],
+    /// Does it need flows to be observed? The probes need the kernel's type information for its modules, which 5.10
+    /// does not have: there such a scenario does not exist.
+    pub observes: bool,
     /// Runs it; an error or a panic means that it failed. The value goes into its result.
     #[serde(skip)]
     pub run: fn(&mut Stage) -> anyhow::Result<Value>,

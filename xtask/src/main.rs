@@ -8,6 +8,7 @@
 mod demo;
 mod ebpf;
 mod lab;
+mod test;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Verb {
     /// Boots real kernels and runs scenarios in them
     #[command(subcommand)]
     Lab(lab::cli::Verb),
+    /// Checks everything that must hold, scenarios on real kernels included
+    Test(test::Test),
     /// Does the same maintenance four ways on real kernels and compares what each lost
     Demo(demo::Demo),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
+        Verb::Test(test) => test::run(&test),
         Verb::Demo(demo) => demo.run(),
     };
     ended.unwrap_or_else(|error| {

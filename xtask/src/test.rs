@@ -25,13 +25,25 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
     let kernels = kernels(&test.kernels)?;
     if test.scenarios.is_empty() {
         cargo("format", &["fmt", "--all", "--check"])?;
-        cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+        cargo(
+            "lints",
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny",
+                "warnings",
+            ],
+        )?;
         cargo("tests without a kernel", &["test", "--workspace"])?;
-        part("the eBPF object is what its source says", || crate::ebpf::run(true))?;
+        part("the eBPF object is what its source says", || {
+            crate::ebpf::run(true)
+        })?;
     }
     let mut results = Vec::new();
     for kernel in kernels {
-        let names = lab::names_for(&kernel, &test.scenarios)?;
+        let names = lab::scenarios::names_for(&kernel, &test.scenarios)?;
         let request = Request::new(kernel, names);
         results.extend(lab::run(&request, &mut tell)?);
     }
@@ -42,12 +54,18 @@ fn kernels(asked: &[String]) -> anyhow::Result<Vec<KernelChoice>> {
     if asked == ["all"] {
         return Ok(KernelChoice::every());
     }
-    asked.iter().map(|kernel| kernel.parse().map_err(anyhow::Error::msg)).collect()
+    asked
+        .iter()
+        .map(|kernel| kernel.parse().map_err(anyhow::Error::msg))
+        .collect()
 }
 
 fn cargo(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
     part(name, || {
-        let status = Command::new("cargo").args(arguments).status().context("cannot start cargo")?;
+        let status = Command::new("cargo")
+            .args(arguments)
+            .status()
+            .context("cannot start cargo")?;
         if !status.success() {
             bail!("`cargo {}` failed", arguments.join(" "));
         }
@@ -74,8 +92,15 @@ fn tell(event: &Event) {
 
 fn line(result: &ScenarioResult) -> String {
     let word = if result.passed { "passed" } else { "FAILED" };
-    let error = result.error.as_ref().map(|text| format!("\n{text}")).unwrap_or_default();
-    format!("{word}  {}  {}  {:.0} s of the guest's time{error}", result.kernel, result.scenario, result.guest_seconds)
+    let error = result
+        .error
+        .as_ref()
+        .map(|text| format!("\n{text}"))
+        .unwrap_or_default();
+    format!(
+        "{word}  {}  {}  {:.0} s of the guest's time{error}",
+        result.kernel, result.scenario, result.guest_seconds
+    )
 }
 
 /// The list of what ran where, and the count that ends the run.
@@ -93,5 +118,9 @@ fn report(results: &[ScenarioResult]) -> ExitCode {
     }
     let failed = results.iter().filter(|result| !result.passed).count();
     println!("scenarios: {} passed, {failed} failed", results.len() - failed);
-    if failed == 0 && !results.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 && !results.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -84,11 +84,12 @@ fn find_or_start<'a>(key: &FlowKey, conn: &Conn<'_>, address: u64, now: u64) -> 
     if let Some(flow) = FLOWS.get_ptr(key) {
         return Some(unsafe { &*flow });
     }
+    // In the order of the struct; no two neighbours are zero, or LLVM would call memset, a loop over bytes.
     let fresh = Flow {
         place: Cell::new(Place::NOWHERE.bits()),
         first_seen: Cell::new(now),
-        last_seen: Cell::new(now),
         packets: Cell::new(0),
+        last_seen: Cell::new(now),
         requests: Cell::new(0),
         // The first packet we see of a connection is taken for a request.
         in_pkts: Cell::new(conn.in_pkts().saturating_sub(1) as u64),

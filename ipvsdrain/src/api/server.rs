@@ -107,9 +107,8 @@ async fn shown(
         let of = |record: &&Record| (record.service, record.server) == (asked.service, asked.server);
         records.iter().find(of).map(DrainView::from)
     };
-    // A finished drain has no newer revision to wait for.
-    let is_news =
-        |view: &DrainView| view.state.is_final() || asked.after.is_none_or(|after| view.revision > after);
+    // A drain that is over has no newer revision to wait for.
+    let is_news = |view: &DrainView| view.over || asked.after.is_none_or(|after| view.revision > after);
     let newer = drains.wait_for(|records| find(records).is_none_or(|view| is_news(&view)));
     drop(timeout(LONGEST_WAIT, newer).await);
     let found = find(&handle.drains.borrow());

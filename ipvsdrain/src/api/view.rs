@@ -59,6 +59,8 @@ pub struct DrainView {
     pub policy: Policy,
     /// UDP flows that were live at the removal and were scheduled anew.
     pub migrated: u64,
+    /// Nothing more will happen: its state is final and nothing is owed.
+    pub over: bool,
     /// How it ended, in a sentence; `null` until then.
     pub verdict: Option<String>,
     pub seconds_since_start: f64,
@@ -154,7 +156,8 @@ impl From<&Record> for DrainView {
             entries: observed.entries,
             before: record.before,
             policy: record.policy,
-            migrated: record.migrated,
+            migrated: record.removal.map_or(0, |removal| removal.migrated),
+            over: record.is_over(),
             verdict: end.map(|end| format!("{}: {}", record.state, end.why)),
             seconds_since_start: since_start(end.map_or(now, |end| end.at)),
             seconds_to_removal: to_removal,

@@ -54,8 +54,8 @@ impl Daemon {
         let stopped_by = tokio::select! {
             // Dropped between two steps, never within one: see `Supervisor::run`.
             () = supervisor.run(inbox) => "nobody left to serve",
-            served = server.serve() => {
-                served.context("serve the API")?;
+            ended = server.serve() => {
+                ended.context("serve the API")?;
                 "the API ended"
             }
             _ = terminate.recv() => "SIGTERM",

@@ -99,7 +99,7 @@ impl Drain {
         };
         progress.end();
         in_time.transpose()?;
-        if last.state.is_final() {
+        if last.over {
             self.print(&last, last.verdict.as_deref().unwrap_or_default())?;
             return Ok(exit::of_final(&last));
         }
@@ -152,7 +152,7 @@ async fn wait(
     progress: &mut Progress,
 ) -> Result<(), ClientError> {
     progress.show(last);
-    while !last.state.is_final() {
+    while !last.over {
         *last = client.newer(name, Some(last.revision)).await?;
         progress.show(last);
     }

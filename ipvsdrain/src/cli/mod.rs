@@ -2,11 +2,6 @@
 //!
 //! Exit codes are a contract: see [`exit`].
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "these comments are help texts: a terminal shows no backticks"
-)]
-
 mod daemon;
 mod drain;
 pub mod exit;

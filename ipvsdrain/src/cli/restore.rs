@@ -28,7 +28,7 @@ impl Restore {
             server: self.target.server,
         };
         let mut view = client.restore(&name).await?;
-        while !view.state.is_final() && view.held.is_none() {
+        while !view.over && view.held.is_none() {
             view = client.newer(&name, Some(view.revision)).await?;
         }
         let sentence = view

@@ -23,6 +23,8 @@ pub struct Facts {
     pub counters: Evidence<()>,
     /// `net.ipv4.vs.expire_nodest_conn`: does a datagram of a removed server's flow find another one?
     pub expire_nodest_conn: Evidence<bool>,
+    /// Another drain has it borrowed as well; this is the value that is owed.
+    pub expire_nodest_borrowed_elsewhere: Option<bool>,
     /// Is the observer watching this real server?
     pub watched: bool,
 }

@@ -23,5 +23,5 @@ pub use evidence::Witness;
 pub use facts::{Evidence, Facts, Flows, Server, Table};
 pub use judgement::Judgement;
 pub use policy::{Pinned, Policy, PolicyError, SysctlUse};
-pub use record::{Hold, Observed, Record, State, Transition};
+pub use record::{Hold, Observed, Record, Removal, State, Transition};
 pub use step::{Step, step};

@@ -5,7 +5,7 @@ use super::evidence::Witness;
 use super::facts::{Evidence, Facts, Server, Table};
 use super::judgement::{Judgement, judge};
 use super::policy::SysctlUse;
-use super::record::{Hold, Observed, Record, State, Transition};
+use super::record::{Hold, Observed, Record, Removal, State, Transition};
 use crate::moment::Moment;
 
 /// What a step decided. The record is journalled before any action is performed.
@@ -24,13 +24,13 @@ pub fn step(record: &Record, facts: &Facts, now: Moment) -> Step {
         notes: Vec::new(),
     };
     step.observe(facts, now);
-    step.put_sysctl_back(facts);
     let held = match record.state {
         State::Pooled => step.quiesce(facts, now),
         State::Draining | State::Quiet | State::Drained => step.drain(facts, now),
         State::Restoring => step.restore(facts, now),
         State::Removed | State::Restored | State::Yielded => None,
     };
+    step.put_sysctl_back(facts, now);
     let failed = if step.actions.is_empty() {
         None
     } else {
@@ -73,16 +73,29 @@ impl Step {
         };
     }
 
-    /// A borrowed sysctl goes back before anything else: a crash may have come between.
-    fn put_sysctl_back(&mut self, facts: &Facts) {
-        if let (Some(before), Evidence::Known(value)) =
-            (self.record.borrowed_expire_nodest, &facts.expire_nodest_conn)
+    /// A borrowed sysctl goes back once the kernel has flushed what the removal left; in any state, for a crash
+    /// may have come between.
+    fn put_sysctl_back(&mut self, facts: &Facts, now: Moment) {
+        let Some(before) = self.record.borrowed_expire_nodest else {
+            return;
+        };
+        let removes = self
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Remove { .. }));
+        let flushing = self
+            .record
+            .removal
+            .is_some_and(|removal| now.since(removal.asked_at) < removal.flush_time());
+        if removes || flushing {
+            return;
+        }
+        if facts.expire_nodest_borrowed_elsewhere.is_some()
+            || facts.expire_nodest_conn == Evidence::Known(before)
         {
-            if *value == before {
-                self.record.borrowed_expire_nodest = None;
-            } else {
-                self.actions.push(Action::SetExpireNodest(before));
-            }
+            self.record.borrowed_expire_nodest = None;
+        } else {
+            self.actions.push(Action::SetExpireNodest(before));
         }
     }
 
@@ -140,7 +153,7 @@ impl Step {
                     silence.as_secs()
                 );
                 self.go(State::Drained, why, now);
-                self.remove(server, facts, 0)
+                self.remove(server, facts, 0, now)
             }
             Judgement::Migratable { udp } => {
                 self.go(
@@ -148,13 +161,13 @@ impl Step {
                     format!("only {udp} UDP flows are live, and may be migrated"),
                     now,
                 );
-                self.remove(server, facts, udp)
+                self.remove(server, facts, udp, now)
             }
         }
     }
 
     /// Removes the server, `migrating` that many live UDP flows, if no stale entry can swallow a late packet.
-    fn remove(&mut self, server: &Server, facts: &Facts, migrating: u64) -> Option<Hold> {
+    fn remove(&mut self, server: &Server, facts: &Facts, migrating: u64, now: Moment) -> Option<Hold> {
         if server.others_weight == 0 {
             return Some(Hold::NoOtherServer);
         }
@@ -162,31 +175,38 @@ impl Step {
             Evidence::Known(value) => *value,
             Evidence::Unknown(why) => return Some(Hold::SysctlUnknown(why.clone())),
         };
-        let removal = match (expire_nodest, self.record.policy.sysctl) {
-            (true, _) => vec![Action::Remove {
-                needs_expire_nodest: true,
-            }],
+        match (expire_nodest, self.record.policy.sysctl) {
+            (true, _) => {
+                // On because of another drain: it must not go off before the flush of this one either.
+                let owed = self
+                    .record
+                    .borrowed_expire_nodest
+                    .or(facts.expire_nodest_borrowed_elsewhere);
+                self.record.borrowed_expire_nodest = owed;
+                self.actions.push(Action::Remove {
+                    needs_expire_nodest: true,
+                });
+            }
             (false, SysctlUse::Scoped) => {
                 self.record.borrowed_expire_nodest = Some(false);
-                vec![
-                    Action::SetExpireNodest(true),
-                    Action::Remove {
-                        needs_expire_nodest: true,
-                    },
-                    Action::SetExpireNodest(false),
-                ]
+                self.actions.push(Action::SetExpireNodest(true));
+                self.actions.push(Action::Remove {
+                    needs_expire_nodest: true,
+                });
             }
             (false, SysctlUse::Never) if migrating > 0 => return Some(Hold::MigrationNeedsSysctl),
             (false, SysctlUse::Never) if server.entries() > 0 => {
                 return Some(Hold::EntriesLeft(server.entries()));
             }
-            (false, SysctlUse::Never) => vec![Action::Remove {
+            (false, SysctlUse::Never) => self.actions.push(Action::Remove {
                 needs_expire_nodest: false,
-            }],
-        };
-        self.record.removal_intended = true;
-        self.record.migrated = migrating;
-        self.actions.extend(removal);
+            }),
+        }
+        self.record.removal = Some(Removal {
+            asked_at: now,
+            entries: server.entries(),
+            migrated: migrating,
+        });
         None
     }
 
@@ -202,7 +222,7 @@ impl Step {
                 );
                 None
             }
-            Table::NoServer if self.record.removal_intended => {
+            Table::NoServer if self.record.removal.is_some() => {
                 self.actions.push(Action::Add(before));
                 None
             }
@@ -239,8 +259,8 @@ impl Step {
         match &facts.table {
             Table::Present(server) => Ok(server),
             Table::Unknown(why) => Err(Some(Hold::TableUnknown(why.clone()))),
-            Table::NoServer if self.record.removal_intended => {
-                let why = match self.record.migrated {
+            Table::NoServer if self.record.removal.is_some() => {
+                let why = match self.record.removal.map_or(0, |removal| removal.migrated) {
                     0 => "proven empty, taken out of the table".to_owned(),
                     n => format!("taken out of the table; {n} live UDP flows were scheduled anew"),
                 };

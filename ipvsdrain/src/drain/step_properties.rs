@@ -98,6 +98,7 @@ fn as_facts(second: &Second, packets: u64, last_packet: Option<Moment>, now: Mom
         expire_nodest_conn: second
             .sysctl
             .map_or_else(|| Evidence::Unknown(unknown()), Evidence::Known),
+        expire_nodest_borrowed_elsewhere: None,
         watched: now > Moment::from_secs(1000),
     }
 }
@@ -141,17 +142,24 @@ proptest! {
                 prop_assert!(second.others > 0);
                 prop_assert!(second.udp == 0 || migrate);
                 prop_assert!(second.udp > 0 || now.since(moved_at) >= policy.silence());
-                prop_assert!(next.record.removal_intended, "the intent is journalled first");
+                prop_assert!(next.record.removal.is_some(), "the intent is journalled first");
                 let position = |wanted| next.actions.iter().position(|action| *action == wanted);
                 if second.sysctl == Some(false) && !never {
                     prop_assert_eq!(next.record.borrowed_expire_nodest, Some(false));
                     let removal = position(Action::Remove { needs_expire_nodest: true });
                     prop_assert!(position(Action::SetExpireNodest(true)) < removal);
-                    prop_assert!(removal < position(Action::SetExpireNodest(false)));
+                    prop_assert_eq!(position(Action::SetExpireNodest(false)), None, "the kernel still has to flush");
                 }
                 if never {
                     prop_assert!(position(Action::SetExpireNodest(true)).is_none());
                 }
+            }
+            if next.actions.contains(&Action::SetExpireNodest(false)) {
+                let flushed = next.record.removal.is_none_or(|removal| now.since(removal.asked_at) >= removal.flush_time());
+                prop_assert!(flushed);
+            }
+            if record.borrowed_expire_nodest.is_some() && next.record.borrowed_expire_nodest.is_none() {
+                prop_assert_eq!(second.sysctl, Some(false), "owed until it is back");
             }
             if was.is_final() {
                 prop_assert_eq!(next.record.state, was, "the end is the end");

@@ -44,6 +44,7 @@ pub(super) fn facts(server: Server, flows: Flows) -> Facts {
         flows: Evidence::Known(flows),
         counters: Evidence::Known(()),
         expire_nodest_conn: Evidence::Known(false),
+        expire_nodest_borrowed_elsewhere: None,
         watched: true,
     }
 }
@@ -75,12 +76,11 @@ fn run(mut record: Record, facts: &Facts, from: u64, until: u64) -> Step {
     step(&record, facts, at(until))
 }
 
-const SCOPED_REMOVAL: [Action; 3] = [
+const SCOPED_REMOVAL: [Action; 2] = [
     Action::SetExpireNodest(true),
     Action::Remove {
         needs_expire_nodest: true,
     },
-    Action::SetExpireNodest(false),
 ];
 
 #[test]
@@ -112,7 +112,7 @@ fn silence_of_the_whole_window_and_not_a_second_less_removes() {
         Some(false),
         "journalled before it is touched"
     );
-    assert!(after.record.removal_intended);
+    assert!(after.record.removal.is_some());
 }
 
 #[test]
@@ -123,41 +123,119 @@ fn removal_is_confirmed_by_the_table_alone() {
         table: Table::NoServer,
         ..idle.clone()
     };
-    let removed = step(&drained, &gone, at(NEEDED + 1));
+    let removed = step(&drained, &gone, at(NEEDED));
     assert_eq!(removed.record.state, State::Removed);
-    assert_eq!(removed.record.borrowed_expire_nodest, None);
     assert_eq!(removed.actions, [Action::Unwatch]);
+    assert!(!removed.record.is_over(), "the sysctl is still owed");
 
     let someone_else = step(&draining(Policy::default()), &gone, at(1));
     assert_eq!(someone_else.record.state, State::Yielded);
 }
 
 #[test]
-fn a_sysctl_left_on_is_put_back_first_in_every_state() {
+fn a_borrowed_sysctl_is_put_back_after_the_flush_in_every_state() {
     let idle = facts(server(0), flows());
     let drained = run(draining(Policy::default()), &idle, 1, NEEDED).record;
-    let left_on = Facts {
+    let on = Facts {
         table: Table::NoServer,
         expire_nodest_conn: Evidence::Known(true),
+        watched: false,
         ..idle
     };
-    for state in [State::Drained, State::Removed, State::Restoring, State::Yielded] {
+    for state in [State::Drained, State::Removed, State::Yielded] {
         let record = Record {
             state,
             ..drained.clone()
         };
-        let next = step(&record, &left_on, at(NEEDED + 1));
         assert_eq!(
-            next.actions.first(),
-            Some(&Action::SetExpireNodest(false)),
-            "{state}"
+            step(&record, &on, at(NEEDED + 1)).actions,
+            [],
+            "{state}: the kernel may still flush"
         );
+        let due = step(&record, &on, at(NEEDED + 2));
+        assert_eq!(due.actions, [Action::SetExpireNodest(false)], "{state}");
         assert_eq!(
-            next.record.borrowed_expire_nodest,
+            due.record.borrowed_expire_nodest,
             Some(false),
-            "still owed until it reads 0"
+            "owed until it reads 0"
+        );
+        let off = Facts {
+            expire_nodest_conn: Evidence::Known(false),
+            ..on.clone()
+        };
+        assert_eq!(
+            step(&due.record, &off, at(NEEDED + 2))
+                .record
+                .borrowed_expire_nodest,
+            None
         );
     }
+}
+
+#[test]
+fn a_larger_table_gets_a_longer_flush() {
+    let crowd = facts(
+        Server {
+            inactive: 40_000,
+            ..server(0)
+        },
+        flows(),
+    );
+    let record = run(draining(Policy::default()), &crowd, 1, NEEDED).record;
+    let on = Facts {
+        table: Table::NoServer,
+        expire_nodest_conn: Evidence::Known(true),
+        ..crowd
+    };
+    let removed = step(&record, &on, at(NEEDED + 3)).record;
+    assert_eq!(step(&removed, &on, at(NEEDED + 3)).actions, [Action::Unwatch]);
+    assert_eq!(
+        step(&removed, &on, at(NEEDED + 4)).actions[0],
+        Action::SetExpireNodest(false)
+    );
+}
+
+#[test]
+fn two_drains_share_one_borrowed_sysctl() {
+    let lent = Facts {
+        expire_nodest_conn: Evidence::Known(true),
+        expire_nodest_borrowed_elsewhere: Some(false),
+        ..facts(server(0), flows())
+    };
+    let second = run(draining(Policy::default()), &lent, 1, NEEDED);
+    assert_eq!(
+        second.actions,
+        [Action::Remove {
+            needs_expire_nodest: true
+        }]
+    );
+    assert_eq!(
+        second.record.borrowed_expire_nodest,
+        Some(false),
+        "it must last for this flush too"
+    );
+
+    let gone = Facts {
+        table: Table::NoServer,
+        watched: false,
+        ..lent
+    };
+    let left_to_the_other = step(&second.record, &gone, at(NEEDED + 2));
+    assert_eq!(
+        (
+            left_to_the_other.actions,
+            left_to_the_other.record.borrowed_expire_nodest
+        ),
+        (vec![], None)
+    );
+    let last = Facts {
+        expire_nodest_borrowed_elsewhere: None,
+        ..gone
+    };
+    assert_eq!(
+        step(&second.record, &last, at(NEEDED + 2)).actions,
+        [Action::SetExpireNodest(false)]
+    );
 }
 
 #[test]
@@ -343,7 +421,10 @@ fn pinned_udp_is_waited_for_or_migrated_as_the_policy_says() {
         }
         let next = step(&record, &counted(NEEDED), at(NEEDED));
         assert_eq!(next.actions == SCOPED_REMOVAL, migrates);
-        assert_eq!(next.record.migrated, if migrates { 3 } else { 0 });
+        assert_eq!(
+            next.record.removal.map_or(0, |removal| removal.migrated),
+            if migrates { 3 } else { 0 }
+        );
     }
 }
 

@@ -11,14 +11,29 @@ use tokio::sync::Mutex;
 
 use super::error::{Error, Operation, Subject, refusal};
 use super::model::{Destination, Info, Service, ServiceFlags, Timeouts};
-use super::socket::Socket;
+use super::socket::{Socket, Width};
 use super::stable::{ATTEMPTS, Coherence, Settling};
 use super::wire::{self, Answer, Command, Failure, Request};
 use crate::identity::{RealServer, VirtualService};
 
+/// Two, because a list that is read twice must not be cut at the same places twice ([`super::stable`]).
+struct Sockets {
+    wide: Socket,
+    narrow: Socket,
+}
+
+impl Sockets {
+    async fn open() -> Result<Self, Failure> {
+        Ok(Sockets {
+            wide: Socket::open(Width::Wide).await?,
+            narrow: Socket::open(Width::Narrow).await?,
+        })
+    }
+}
+
 /// IPVS in one network namespace.
 pub struct Ipvs {
-    socket: Mutex<Socket>,
+    sockets: Mutex<Sockets>,
 }
 
 impl fmt::Debug for Ipvs {
@@ -34,9 +49,9 @@ impl Ipvs {
     /// No privilege is needed for this call, but each of the others wants `CAP_NET_ADMIN` in the initial user
     /// namespace, reading included.
     pub async fn connect() -> Result<Self, Error> {
-        match Socket::open().await {
-            Ok(socket) => Ok(Ipvs {
-                socket: Mutex::new(socket),
+        match Sockets::open().await {
+            Ok(sockets) => Ok(Ipvs {
+                sockets: Mutex::new(sockets),
             }),
             Err(failure) => Err(failed(Subject::of(Operation::Connect), failure)),
         }
@@ -231,10 +246,26 @@ impl Ipvs {
             .map(drop)
     }
 
+    /// Keeps each datagram that the kernel sends from now on: for a report about an answer that could not be read.
+    pub async fn record(&self) {
+        let mut sockets = self.sockets.lock().await;
+        sockets.wide.recording = Some(Vec::new());
+        sockets.narrow.recording = Some(Vec::new());
+    }
+
+    /// The datagrams kept since [`Ipvs::record`], those of each socket in the order they came. Ends the recording.
+    pub async fn recorded(&self) -> Vec<Vec<u8>> {
+        let mut sockets = self.sockets.lock().await;
+        let mut datagrams = sockets.wide.recording.take().unwrap_or_default();
+        datagrams.extend(sockets.narrow.recording.take().unwrap_or_default());
+        datagrams
+    }
+
     async fn ask(&self, subject: Subject<'_>, build: impl Fn() -> Request) -> Result<Answer, Error> {
-        self.socket
+        self.sockets
             .lock()
             .await
+            .wide
             .ask(build)
             .await
             .map_err(|failure| failed(subject, failure))
@@ -248,10 +279,10 @@ impl Ipvs {
         expected: Command,
         build: impl Fn() -> Request,
     ) -> Result<Vec<u8>, Error> {
-        let mut socket = self.socket.lock().await;
+        let mut sockets = self.sockets.lock().await;
         let mut attempt = 1;
         let answer = loop {
-            match socket.ask(&build).await {
+            match sockets.wide.ask(&build).await {
                 Err(Failure::Overrun) if attempt < ATTEMPTS => attempt += 1,
                 answer => break answer.map_err(|failure| failed(subject, failure))?,
             }
@@ -276,9 +307,14 @@ impl Ipvs {
         decode: impl Fn(&[u8]) -> Result<T, Error>,
         key: impl Fn(&T) -> K,
     ) -> Result<Vec<T>, Error> {
-        let mut socket = self.socket.lock().await;
+        let mut sockets = self.sockets.lock().await;
         let mut settling = Settling::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            let socket = if attempt % 2 == 0 {
+                &mut sockets.wide
+            } else {
+                &mut sockets.narrow
+            };
             let answer = match socket.ask(&build).await {
                 Err(Failure::Overrun) => Answer {
                     messages: Vec::new(),
@@ -314,5 +350,22 @@ fn failed(subject: Subject<'_>, failure: Failure) -> Error {
             operation,
             source: io::Error::from(Errno::ENOBUFS),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spawnable(_: impl Send) {}
+
+    /// Compiling is the test: the loop that uses the client runs on several threads.
+    #[expect(dead_code, reason = "never called: there is no IPVS under a unit test")]
+    fn every_kind_of_call_can_be_spawned(ipvs: &Ipvs, service: &VirtualService, server: &RealServer) {
+        spawnable(Ipvs::connect());
+        spawnable(ipvs.services());
+        spawnable(ipvs.set_weight(service, server, 0));
+        spawnable(ipvs.set_service_flags(service, ServiceFlags::SCHED1, ServiceFlags::SCHED1));
+        spawnable(ipvs.remove_destination(service, server));
     }
 }

@@ -13,8 +13,25 @@ use tokio::io::unix::AsyncFd;
 
 use super::wire::{Answer, Collector, Failure, Request, family_id, family_request};
 
-/// The kernel fills at most this much per datagram of a dump; with less it would hand out shorter chunks.
-const DATAGRAM: usize = 32 * 1024;
+/// How much a socket takes per datagram. A dump is cut into chunks of this size, and no kernel so far makes longer ones
+/// than the wide one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Width {
+    Wide,
+    /// Cuts a list elsewhere than [`Width::Wide`] does: 57 destinations per chunk, not 91, so that no cut of one is a
+    /// cut of the other before the 5187th.
+    Narrow,
+}
+
+impl Width {
+    fn bytes(self) -> usize {
+        match self {
+            Width::Wide => 32 * 1024,
+            Width::Narrow => 20 * 1024,
+        }
+    }
+}
+
 /// Generic netlink's own family, which knows the others.
 const CONTROL: u16 = 0x10;
 
@@ -25,22 +42,26 @@ pub(super) struct Socket {
     sequence: u32,
     family: u16,
     buffer: Vec<u8>,
+    /// Each datagram received, while somebody wants them kept.
+    pub(super) recording: Option<Vec<Vec<u8>>>,
 }
 
 impl Socket {
     /// Opens a socket in the network namespace of the calling thread, where it stays, and looks the family up.
-    pub(super) async fn open() -> Result<Self, Failure> {
+    pub(super) async fn open(width: Width) -> Result<Self, Failure> {
         let netlink = NlSocket::connect(NlFamily::Generic, None, Groups::empty()).map_err(Failure::Socket)?;
         netlink.nonblock().map_err(Failure::Socket)?;
         let port = netlink.pid().map_err(Failure::Socket)?;
         // SAFETY: `NlSocket` owns its descriptor and keeps it open until it is dropped, which `AsyncFd` does.
         let netlink = unsafe { AsyncFd::register(netlink) }.map_err(|error| Failure::Socket(error.into()))?;
+        let buffer = vec![0; width.bytes()];
         let mut socket = Socket {
             netlink,
             port,
             sequence: 0,
             family: 0,
-            buffer: vec![0; DATAGRAM],
+            buffer,
+            recording: None,
         };
         socket.look_family_up().await?;
         Ok(socket)
@@ -104,7 +125,11 @@ impl Socket {
             match ready.try_io(|netlink| netlink.get_ref().recv(&mut self.buffer, Msg::empty())) {
                 Ok(received) => {
                     let (len, _) = received.map_err(failure)?;
-                    if let Some(answer) = collector.take(&self.buffer[..len])? {
+                    let datagram = &self.buffer[..len];
+                    if let Some(recording) = &mut self.recording {
+                        recording.push(datagram.to_vec());
+                    }
+                    if let Some(answer) = collector.take(datagram)? {
                         return Ok(answer);
                     }
                 }

@@ -3,7 +3,9 @@
 //! The kernel hands out a long list in chunks and continues by position. A change between two chunks shifts the
 //! positions: an addition repeats an entry, a removal skips one, and nothing in the reply says so. What fits into one
 //! chunk was walked in one go and is whole. Anything longer counts only when two reads in a row bring the same keys,
-//! each exactly once.
+//! each exactly once, and were cut at different places. The last point matters: a server that is added and removed over
+//! and over skips the entry behind the cut each time it goes between two chunks, so two reads cut alike can agree on a
+//! list that lacks the same entry (seen on 7.3). Cutting them differently is the caller's part.
 
 use std::collections::BTreeSet;
 

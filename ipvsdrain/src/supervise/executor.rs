@@ -3,29 +3,22 @@
 use super::kernel::{Fault, Kernel};
 use crate::drain::{Action, Evidence, Record};
 
-/// Performs the actions of a step in order, and returns the first failure.
+/// Performs the actions of a step in order, up to the first that fails.
 ///
-/// After one that fails nothing else is changed, except that a borrowed sysctl is put back. A failed `Watch` or
-/// `Unwatch` changes nothing in the IPVS table and stops nothing: [`Kernel::flows`] then says why there is no
-/// evidence, and the drain is held for that.
+/// A failed `Watch` or `Unwatch` changes nothing in the IPVS table and stops nothing: [`Kernel::flows`] then says why
+/// there is no evidence, and the drain is held for that.
 pub(super) async fn perform(
     kernel: &mut impl Kernel,
     record: &Record,
     actions: &[Action],
 ) -> Result<(), Fault> {
-    let mut result = Ok(());
     for action in actions {
-        let puts_back =
-            matches!(action, Action::SetExpireNodest(on) if record.borrowed_expire_nodest == Some(*on));
-        if result.is_err() && !puts_back {
-            continue;
-        }
         let done = perform_one(kernel, record, action).await;
         if !matches!(action, Action::Watch | Action::Unwatch) {
-            result = result.and(done);
+            done?;
         }
     }
-    result
+    Ok(())
 }
 
 async fn perform_one(kernel: &mut impl Kernel, record: &Record, action: &Action) -> Result<(), Fault> {

@@ -1,11 +1,15 @@
 //! Facts for one drain, gathered just before its step.
 
 use super::kernel::Kernel;
-use crate::drain::{Evidence, Facts, Record};
+use crate::drain::{Evidence, Facts, Record, Request};
 
 /// Reads everything a step may rely on. The table comes first: a packet seen by the observer and not yet by the
 /// kernel's counter is late, the reverse would be a contradiction.
-pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record) -> Facts {
+pub(super) async fn facts(
+    kernel: &mut impl Kernel,
+    record: &Record,
+    expire_nodest_borrowed_elsewhere: Option<bool>,
+) -> Facts {
     let Record {
         service,
         server,
@@ -19,17 +23,23 @@ pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record) -> Facts {
         flows: kernel.flows(service, server, policy),
         counters: kernel.counters(),
         expire_nodest_conn: kernel.expire_nodest(),
+        expire_nodest_borrowed_elsewhere,
         watched,
     }
 }
 
 /// Facts for admitting a drain of a server that nobody watches yet.
-pub(super) async fn admission_facts(kernel: &mut impl Kernel, request: &crate::drain::Request) -> Facts {
+pub(super) async fn admission_facts(
+    kernel: &mut impl Kernel,
+    request: &Request,
+    expire_nodest_borrowed_elsewhere: Option<bool>,
+) -> Facts {
     Facts {
         table: kernel.table(&request.service, &request.server).await,
         flows: Evidence::Unknown("not watched yet".to_owned()),
         counters: kernel.counters(),
         expire_nodest_conn: kernel.expire_nodest(),
+        expire_nodest_borrowed_elsewhere,
         watched: kernel.is_watched(&request.service, &request.server),
     }
 }

@@ -28,7 +28,7 @@ pub struct Linux {
 }
 
 /// How often flows that no window can see any more give back their room. It reads every flow.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 impl Linux {
     /// Connects to IPVS and prepares the observer. An observer that cannot work is no reason not to start: the

@@ -103,7 +103,7 @@ impl<K: Kernel> Supervisor<K> {
                 record.borrowed_expire_nodest = None;
                 supervisor.journal.save(&record)?;
             }
-            if !record.state.is_final() {
+            if !record.is_over() {
                 info!(service = %record.service, server = %record.server, state = %record.state, "resumed from the journal");
             }
             supervisor.records.insert((record.service, record.server), record);
@@ -167,7 +167,7 @@ impl<K: Kernel> Supervisor<K> {
     /// Journals a new drain and takes its first step.
     pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
         let key = (request.service, request.server);
-        if let Some(record) = self.records.get(&key).filter(|record| !record.state.is_final()) {
+        if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
             let (service, server) = key;
             return Err(Refusal::AlreadyDraining {
                 service,
@@ -176,11 +176,10 @@ impl<K: Kernel> Supervisor<K> {
             }
             .into());
         }
-        let facts = gather::admission_facts(&mut self.kernel, request).await;
+        let borrowed = self.borrowed_elsewhere(key);
+        let facts = gather::admission_facts(&mut self.kernel, request, borrowed).await;
         let now = self.kernel.now();
         let mut record = drain::begin(request, &facts, &self.boot_id, now, (self.unix_time)())?;
-        // What an earlier drain of the same server still owes goes along with the new one.
-        record.borrowed_expire_nodest = self.records.get(&key).and_then(|old| old.borrowed_expire_nodest);
         record.id = self.journal.save(&record)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
         self.records.insert(key, record);
@@ -205,12 +204,10 @@ impl<K: Kernel> Supervisor<K> {
 
     /// One step of every drain that is not over.
     pub async fn step_all(&mut self) {
-        let unfinished =
-            |record: &Record| !record.state.is_final() || record.borrowed_expire_nodest.is_some();
         let keys: Vec<Key> = self
             .records
             .iter()
-            .filter(|(_, record)| unfinished(record))
+            .filter(|(_, record)| !record.is_over())
             .map(|(key, _)| *key)
             .collect();
         for key in keys {
@@ -234,7 +231,8 @@ impl<K: Kernel> Supervisor<K> {
         let Some(record) = self.records.get(&key).cloned() else {
             return false;
         };
-        let facts = gather::facts(&mut self.kernel, &record).await;
+        let borrowed = self.borrowed_elsewhere(key);
+        let facts = gather::facts(&mut self.kernel, &record, borrowed).await;
         let mut next = step(&record, &facts, self.kernel.now());
         if next.record.durable() != record.durable()
             && let Err(error) = self.journal.save(&next.record)
@@ -260,6 +258,13 @@ impl<K: Kernel> Supervisor<K> {
         }
         record.observed.held = Some(hold);
         self.records.insert(key, record);
+    }
+
+    fn borrowed_elsewhere(&self, key: Key) -> Option<bool> {
+        self.records
+            .iter()
+            .filter(|(other, _)| **other != key)
+            .find_map(|(_, record)| record.borrowed_expire_nodest)
     }
 
     fn show(&self) {

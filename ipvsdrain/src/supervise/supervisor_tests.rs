@@ -95,8 +95,8 @@ fn a_drain_ends_in_the_order_that_loses_nothing() {
             "weight 0",
             "expire_nodest true",
             "remove",
-            "expire_nodest false",
-            "unwatch"
+            "unwatch",
+            "expire_nodest false"
         ]
     );
     assert_eq!(

@@ -19,6 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "kernel-reference",
     about: "the ledger sees no loss in an undisturbed pool, and the known black hole after a delete",
     programs: &[],
+    observes: false,
     run,
 };
 

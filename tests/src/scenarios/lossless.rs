@@ -22,18 +22,21 @@ pub(super) const DIRECT_ROUTE: Scenario = Scenario {
     name: "lossless-direct-route",
     about: "under direct route a drain loses nothing, and live flows are counted as they are",
     programs: &[],
+    observes: true,
     run: |stage| run(stage, Forwarding::DirectRoute),
 };
 pub(super) const MASQUERADE: Scenario = Scenario {
     name: "lossless-masquerade",
     about: "under masquerade a drain loses nothing, and live flows are counted as they are",
     programs: &[],
+    observes: true,
     run: |stage| run(stage, Forwarding::Masquerade),
 };
 pub(super) const IPIP: Scenario = Scenario {
     name: "lossless-ipip",
     about: "through IPIP tunnels a drain loses nothing, and live flows are counted as they are",
     programs: &[],
+    observes: true,
     run: |stage| run(stage, Forwarding::Tunnel),
 };
 

@@ -10,6 +10,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "maintenance",
     about: "server1 is taken out four ways under the same traffic; option {\"strategies\": [NAME, …]} takes some of them",
     programs: PROGRAMS,
+    observes: true,
     run,
 };
 

@@ -4,7 +4,11 @@ mod broken_observer;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod netlink;
 mod nothing_attached;
+mod observer_cost;
+mod observer_counts;
+mod observer_refuses;
 mod pinned_migrate;
 mod sysctl_put_back;
 mod watch;
@@ -23,4 +27,8 @@ pub const SCENARIOS: &[Scenario] = &[
     broken_observer::SCENARIO,
     nothing_attached::SCENARIO,
     maintenance::SCENARIO,
+    netlink::SCENARIO,
+    observer_cost::SCENARIO,
+    observer_counts::SCENARIO,
+    observer_refuses::SCENARIO,
 ];

@@ -15,6 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "weight-restored",
     about: "restore gives back the exact weight, thresholds and tunnel options",
     programs: &[],
+    observes: false,
     run,
 };
 

@@ -66,6 +66,8 @@ fn flags(root: &Path, toolchain: &Toolchain, library: &Library, linker: &Path) -
         format!("-Clinker={}", linker.display()),
         // v3: atomics that return the old value, as the accounting needs (kernel 5.12 and later).
         "-Ctarget-cpu=v3".to_owned(),
+        // Without this, memcpy and the like are in the object whether used or not, in an order that depends on paths.
+        "-Clink-arg=--disable-memory-builtins".to_owned(),
         "-Cdebuginfo=0".to_owned(),
         "-Cstrip=none".to_owned(),
         remap(&cargo_home, "cargo"),

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -81,6 +82,9 @@ struct GuestOptions {
     /// The guest's memory in MiB
     #[arg(long, default_value_t = 1024)]
     memory: u32,
+    /// Seconds without a sign of life, by this machine's clock, after which the guest counts as hung
+    #[arg(long, default_value_t = 180)]
+    silence: u64,
 }
 
 impl GuestOptions {
@@ -107,6 +111,7 @@ impl GuestOptions {
         Request {
             clock,
             memory_mib: self.memory,
+            silence_limit: Duration::from_secs(self.silence),
             ..Request::new(kernel, scenarios)
         }
     }
@@ -134,7 +139,7 @@ pub fn serve(verb: Verb) -> anyhow::Result<ExitCode> {
 }
 
 fn list(json: bool) -> anyhow::Result<ExitCode> {
-    let all = scenarios::list(&binaries::build()?)?;
+    let all = scenarios::all()?;
     if json {
         println!("{}", serde_json::to_string(&all)?);
     } else {
@@ -145,21 +150,11 @@ fn list(json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn names_or_all(names: &[String]) -> anyhow::Result<Vec<String>> {
-    if !names.is_empty() {
-        return Ok(names.to_vec());
-    }
-    Ok(scenarios::list(&binaries::build()?)?
-        .into_iter()
-        .map(|scenario| scenario.name)
-        .collect())
-}
-
 fn run_in_guests(run: &Run) -> anyhow::Result<ExitCode> {
-    let names = names_or_all(&run.names)?;
     let mut results = Vec::new();
     for kernel in run.guest.kernels() {
-        let mut request = run.guest.request(kernel, names.clone());
+        let names = scenarios::names_for(&kernel, &run.names)?;
+        let mut request = run.guest.request(kernel, names);
         request.options = run.options.clone();
         results.extend(super::run(&request, &mut tell)?);
     }
@@ -167,7 +162,13 @@ fn run_in_guests(run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 fn run_on_host(run: &Run) -> anyhow::Result<ExitCode> {
-    let names = names_or_all(&run.names)?;
+    let names = match run.names.as_slice() {
+        [] => scenarios::all()?
+            .into_iter()
+            .map(|scenario| scenario.name)
+            .collect(),
+        names => names.to_vec(),
+    };
     let status = Command::new(binaries::build()?.lab)
         .arg("run")
         .arg(format!("--options={}", run.options))
@@ -213,7 +214,7 @@ fn run_command(exec: &Exec) -> anyhow::Result<ExitCode> {
 fn fetch(kernels: Vec<KernelChoice>) -> anyhow::Result<ExitCode> {
     host_tools::ensure_present()?;
     let binaries = binaries::build()?;
-    let all: Vec<_> = scenarios::list(&binaries)?
+    let all: Vec<_> = scenarios::all()?
         .into_iter()
         .map(|scenario| scenario.name)
         .collect();
@@ -272,4 +273,19 @@ fn report(results: &[ScenarioResult], json: bool) -> anyhow::Result<ExitCode> {
 /// By its own, clap would take any text for a JSON string.
 fn read_json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
     serde_json::from_str(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_names_both_ends() {
+        let copy = read_copy("target/debug/x:/usr/bin/x").unwrap();
+        assert_eq!(
+            (copy.from, copy.to.as_str()),
+            (PathBuf::from("target/debug/x"), "/usr/bin/x")
+        );
+        assert!(read_copy("x").is_err() && read_copy("x:relative").is_err());
+    }
 }

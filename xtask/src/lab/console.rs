@@ -85,10 +85,14 @@ impl Console {
             .collect()
     }
 
-    /// The last lines.
-    pub fn tail(&self, lines: usize) -> String {
+    /// The lines that tell most: those from the fault on, else the last ones.
+    pub fn excerpt(&self, lines: usize) -> String {
         let all: Vec<_> = self.text.lines().collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+        let last = all.len().saturating_sub(lines);
+        let fault = all.iter().position(|line| fault_in(line).is_some());
+        // What came just before a fault often explains it.
+        let begin = fault.map_or(last, |at| at.saturating_sub(lines / 4));
+        all[begin..all.len().min(begin + lines)].join("\n")
     }
 }
 
@@ -161,6 +165,9 @@ mod tests {
         std::fs::write(&path, b"one\n\xff\nKernel panic - not syncing\n").unwrap();
         assert!(console.read_on().unwrap());
         assert!(console.fault().unwrap().contains("panicked"));
-        assert_eq!(console.tail(2), "?\nKernel panic - not syncing");
+        let trace = "trace\n".repeat(9);
+        std::fs::write(&path, format!("one\n?\nKernel panic - not syncing\n{trace}")).unwrap();
+        assert!(console.read_on().unwrap());
+        assert_eq!(console.excerpt(4), "?\nKernel panic - not syncing\ntrace\ntrace");
     }
 }

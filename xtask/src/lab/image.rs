@@ -27,7 +27,7 @@ pub struct Copied {
 const SYSTEM_FILES: [(&str, &str); 6] = [
     (
         "etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
+        "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n",
     ),
     ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
     ("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
@@ -57,9 +57,7 @@ pub fn pack(
         archive.folder(target);
         archive.link(link, target);
     }
-    for folder in [
-        "proc", "sys", "dev", "run", "tmp", "root", "var/lib", "var/log", "etc",
-    ] {
+    for folder in ["proc", "sys", "dev", "run", "tmp", "var/lib", "var/log", "etc"] {
         archive.folder(folder);
     }
     archive.device("dev/console", 5, 1);

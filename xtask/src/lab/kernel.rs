@@ -32,6 +32,11 @@ impl KernelChoice {
     pub fn every() -> Vec<Self> {
         SERIES.iter().map(|(series, _)| Self::Debian(series)).collect()
     }
+
+    /// Debian's 5.10 has no type information for modules, without which no probe finds its way.
+    pub fn has_module_types(&self) -> bool {
+        *self != Self::Debian("5.10")
+    }
 }
 
 impl FromStr for KernelChoice {

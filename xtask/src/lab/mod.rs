@@ -26,7 +26,7 @@ mod programs;
 mod protocol;
 mod qemu;
 mod run;
-mod scenarios;
+pub mod scenarios;
 mod vmlinux;
 
 pub use kernel::KernelChoice;

@@ -88,6 +88,8 @@ impl Machine<'_> {
         };
         if self.clock == Clock::Virtual {
             command.args(["-icount", "shift=1,sleep=off"]);
+            // The date, too, is the same in every run.
+            command.args(["-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
         }
         command
             .arg("-serial")

@@ -61,7 +61,7 @@ impl Request {
 
 /// How long KVM may keep silent before the boot is tried again without it.
 const KVM_SILENCE_LIMIT: Duration = Duration::from_secs(20);
-const CONSOLE_TAIL_LINES: usize = 30;
+const CONSOLE_LINES: usize = 40;
 
 /// Boots the kernel once, runs everything asked for and hands each event to `on_event`. Every scenario
 /// asked for has a result: where the guest failed, it says so with the console's last lines. An error
@@ -69,16 +69,16 @@ const CONSOLE_TAIL_LINES: usize = 30;
 pub fn run(request: &Request, on_event: &mut dyn FnMut(&Event)) -> anyhow::Result<Vec<ScenarioResult>> {
     let boot = prepare(request)?;
     let followed = boot.follow_best(on_event)?;
-    Ok(boot.judge(followed))
+    let results = boot.judge(followed);
+    boot.tidy(results.iter().all(|result| result.passed));
+    Ok(results)
 }
 
 /// Boots the kernel once and runs the request's command; returns why the guest failed, if it did.
 pub fn run_command(request: &Request, on_event: &mut dyn FnMut(&Event)) -> anyhow::Result<Option<String>> {
     let boot = prepare(request)?;
     let failure = boot.follow_best(on_event)?.failure;
-    if failure.is_none() {
-        boot.clear();
-    }
+    boot.tidy(failure.is_none());
     Ok(failure)
 }
 
@@ -224,22 +224,28 @@ impl Boot<'_> {
             followed.failure = Some(format!(
                 "{reason}\nconsole: {}\n{}",
                 console.path().display(),
-                console.tail(CONSOLE_TAIL_LINES)
+                console.excerpt(CONSOLE_LINES)
             ));
         }
         Ok(followed)
     }
 
-    /// Removes this boot's files; only those of a guest that failed are of interest.
-    fn clear(&self) {
-        let _ = fs::remove_dir_all(&self.folder);
+    /// Removes this boot's files; what the kernel said is kept where something failed.
+    fn tidy(&self, all_well: bool) {
+        // What cannot be removed now is in nobody's way.
+        if all_well {
+            let _ = fs::remove_dir_all(&self.folder);
+        } else {
+            let _ = fs::remove_file(&self.initramfs);
+            eprintln!(
+                "lab: the console's log is {}",
+                self.folder.join("console.log").display()
+            );
+        }
     }
 
     /// One result for each scenario asked for, in that order.
     fn judge(&self, followed: Followed) -> Vec<ScenarioResult> {
-        if followed.failure.is_none() {
-            self.clear();
-        }
         let failure = followed
             .failure
             .unwrap_or_else(|| "the guest did not run it".to_owned());
@@ -290,4 +296,55 @@ fn read_to_rest(console: &mut Console) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(scenario: &str) -> ScenarioResult {
+        ScenarioResult {
+            scenario: scenario.into(),
+            kernel: "6.1.0".into(),
+            passed: true,
+            error: None,
+            value: serde_json::Value::Null,
+            guest_seconds: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_guest_that_dies_fails_the_running_scenario_and_those_after_it() {
+        let names = ["first", "second", "third"].map(str::to_owned);
+        let request = Request::new(KernelChoice::Debian("6.1"), names.to_vec());
+        let boot = Boot {
+            request: &request,
+            folder: PathBuf::new(),
+            image: PathBuf::new(),
+            initramfs: PathBuf::new(),
+            release: "6.1.0".into(),
+        };
+        let mut followed = Followed {
+            failure: Some("the kernel panicked".into()),
+            ..Followed::default()
+        };
+        followed.take(&Event::Started {
+            scenario: "first".into(),
+        });
+        followed.take(&Event::Finished(result("first")));
+        followed.take(&Event::Started {
+            scenario: "second".into(),
+        });
+        let results = boot.judge(followed);
+        let errors: Vec<_> = results.iter().map(|result| result.error.as_deref()).collect();
+        assert_eq!(
+            errors,
+            [
+                None,
+                Some("the kernel panicked"),
+                Some("not run: `second` took the guest down")
+            ]
+        );
+        assert_eq!(results.iter().filter(|result| result.passed).count(), 1);
+    }
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::binaries::Binaries;
+use super::binaries::{self, Binaries};
+use super::kernel::KernelChoice;
 
 /// A scenario, as far as the host needs to know it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,9 +15,27 @@ pub struct Described {
     pub about: String,
     /// Debian programs it needs in the guest.
     pub programs: Vec<String>,
+    /// Whether it needs flows to be observed.
+    pub observes: bool,
 }
 
-pub fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
+/// The scenarios asked for, or all that there are on this kernel.
+pub fn names_for(kernel: &KernelChoice, asked: &[String]) -> anyhow::Result<Vec<String>> {
+    if !asked.is_empty() {
+        return Ok(asked.to_vec());
+    }
+    let here = all()?
+        .into_iter()
+        .filter(|scenario| !scenario.observes || kernel.has_module_types());
+    Ok(here.map(|scenario| scenario.name).collect())
+}
+
+/// Every scenario; builds the tests' binary if it is out of date.
+pub fn all() -> anyhow::Result<Vec<Described>> {
+    list(&binaries::build()?)
+}
+
+fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
     let output = Command::new(&binaries.lab)
         .args(["list", "--json"])
         .output()

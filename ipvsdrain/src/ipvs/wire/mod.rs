@@ -20,6 +20,8 @@ pub(super) use request::{Request, family_request};
 const FAMILY: &str = "IPVS";
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod request_bytes;
 #[cfg(test)]
 mod roundtrip;

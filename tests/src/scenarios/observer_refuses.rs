@@ -1,0 +1,140 @@
+//! `observer-refuses`: where something is missing, the observer says what, and never reports silence instead.
+
+use std::fs;
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Sources};
+use nix::libc;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::ledger::Server;
+use crate::scenario::{Scenario, Stage};
+use crate::world::{Forwarding, VIP, World};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "observer-refuses",
+    about: "a renamed field, missing rights and a full flow table are each named, never taken for silence",
+    programs: &[],
+    observes: true,
+    run,
+};
+
+const UDP: u16 = 5300;
+const NOBODY: libc::uid_t = 65_534;
+
+fn run(_stage: &mut Stage) -> Result<Value> {
+    let world = World::build(Forwarding::DirectRoute, 1)?;
+    let director = world.director();
+    let addresses = world.servers().map(|(_, machine)| machine.address());
+    let service = director.balance(Protocol::Udp, UDP, "rr", Forwarding::DirectRoute, addresses)?;
+    let server = RealServer((world.server(Server(1)).address(), UDP).into());
+
+    let said = [
+        renamed_field()?,
+        hidden_addresses()?,
+        no_rights(&service, &server)?,
+    ];
+    let untracked = full_table(&world, &service, &server)?;
+    Ok(json!({"said": said, "untracked": untracked}))
+}
+
+fn refusal<T>(result: Result<T, ObserveError>, expected: &str) -> Result<String> {
+    let said = result.err().context("it was not refused")?.to_string();
+    ensure!(
+        said.contains(expected),
+        "it does not say \"{expected}\" but: {said}"
+    );
+    Ok(said)
+}
+
+/// Type information in which one field has another name.
+fn renamed_field() -> Result<String> {
+    let module = Path::new("/sys/kernel/btf/ip_vs");
+    let mut types = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let name = b"\0in_pkts\0";
+    let at = types
+        .windows(name.len())
+        .position(|window| window == name)
+        .context("no field in_pkts")?;
+    types[at + 1] = b'z';
+    let doctored = Path::new("/tmp/doctored.btf");
+    fs::write(doctored, types).context("cannot write the doctored types")?;
+    let sources = Sources {
+        module_btf: Some(doctored.to_owned()),
+        ..Sources::default()
+    };
+    refusal(
+        Observer::prepare(&sources),
+        "struct ip_vs_conn has no member \"in_pkts\"",
+    )
+}
+
+/// Runs `work` on a thread without any right. The system call changes the calling thread alone.
+fn without_rights<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // SAFETY: three numbers, no memory.
+            let result = unsafe { libc::syscall(libc::SYS_setresuid, NOBODY, NOBODY, NOBODY) };
+            assert_eq!(result, 0, "rights can be given up");
+            work()
+        });
+        thread.join().expect("the thread without rights does not panic")
+    })
+}
+
+fn hidden_addresses() -> Result<String> {
+    refusal(
+        without_rights(|| Observer::prepare(&Sources::default())),
+        "kernel.kptr_restrict",
+    )
+}
+
+fn no_rights(service: &VirtualService, server: &RealServer) -> Result<String> {
+    let mut observer = Observer::prepare(&Sources::default())?;
+    let said = refusal(
+        without_rights(|| observer.watch(service, server)),
+        "CAP_BPF, CAP_PERFMON",
+    )?;
+    ensure!(
+        observer.attached().is_empty() && observer.watched().next().is_none(),
+        "{observer:?}"
+    );
+    Ok(said)
+}
+
+/// Five flows and room for three: two are reported as untracked.
+fn full_table(world: &World, service: &VirtualService, server: &RealServer) -> Result<u64> {
+    let sources = Sources {
+        flow_capacity: Some(3),
+        ..Sources::default()
+    };
+    let mut observer = world
+        .director()
+        .machine()
+        .within(|| Observer::prepare(&sources))?;
+    observer.watch(service, server)?;
+    for _ in 0..5 {
+        let client = world
+            .client()
+            .within(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
+        client.send_to(b"x", (VIP, UDP))?;
+    }
+    let window = std::time::Duration::from_secs(10);
+    let quiet = QuietWindows {
+        udp: window,
+        tcp: window,
+        closing: window,
+    };
+    let reading = observer.read(service, server, &quiet, clock::now())?;
+    ensure!(
+        (reading.live_udp, reading.untracked) == (3, 2),
+        "three of five have room: {reading:?}"
+    );
+    observer.relay_messages();
+    Ok(reading.untracked)
+}
