@@ -4,6 +4,8 @@
 //! Owns the notes and their shared handle. It never touches a socket or a clock; [`account`] answers questions.
 
 mod account;
+#[cfg(test)]
+mod account_tests;
 mod record;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -11,10 +11,11 @@ mod traffic;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde::Serialize;
 
 use crate::clock;
+use crate::daemon::Daemon;
 use crate::dns;
 use crate::world::World;
 use traffic::MaintenanceTraffic;
@@ -23,6 +24,9 @@ use traffic::MaintenanceTraffic;
 const BEFORE: Duration = Duration::from_secs(10);
 /// Traffic after the server is out (or was given up on): time for a black hole to show.
 const AFTER: Duration = Duration::from_mins(1);
+
+/// What decides over a deleted server's flows; every strategy works with the kernel's default.
+const SYSCTL: &str = "net.ipv4.vs.expire_nodest_conn";
 
 /// A way to take a server out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,17 +84,23 @@ pub struct Outcome {
 pub fn maintain(strategy: Strategy, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
     tell("building the network, starting nsd and dnsperf");
     let world = World::build(traffic::FORWARDING, traffic::SERVERS)?;
+    // It runs all the time, as it does for whoever uses it.
+    let daemon = match strategy {
+        Strategy::Ipvsdrain => Some(Daemon::start(&world, &[])?),
+        Strategy::Delete | Strategy::FixedTimer | Strategy::CounterPoll => None,
+    };
     let traffic = MaintenanceTraffic::start(&world)?;
     clock::pass(BEFORE);
 
     tell("taking server1 out");
     let begin = clock::now();
     let places = traffic.places();
-    let removed = match strategy {
-        Strategy::Delete => delete::take_out(world.director(), places)?,
-        Strategy::FixedTimer => fixed_timer::take_out(world.director(), places)?,
-        Strategy::CounterPoll => counter_poll::take_out(world.director(), places)?,
-        Strategy::Ipvsdrain => ipvsdrain::take_out(&world, places)?,
+    let removed = match (strategy, &daemon) {
+        (Strategy::Delete, _) => delete::take_out(world.director(), places)?,
+        (Strategy::FixedTimer, _) => fixed_timer::take_out(world.director(), places)?,
+        (Strategy::CounterPoll, _) => counter_poll::take_out(world.director(), places)?,
+        (Strategy::Ipvsdrain, Some(daemon)) => ipvsdrain::take_out(world.director(), daemon, places)?,
+        (Strategy::Ipvsdrain, None) => bail!("ipvsdrain drains with a daemon, and none was started"),
     };
     let seconds = clock::now().since(begin).as_secs_f64();
     tell(&format!(
@@ -100,6 +110,11 @@ pub fn maintain(strategy: Strategy, tell: &mut dyn FnMut(&str)) -> Result<Outcom
 
     clock::pass(AFTER);
     let parts = traffic.finish()?;
+    let sysctl = world.director().machine().sysctl(SYSCTL)?;
+    ensure!(
+        sysctl == "0",
+        "{SYSCTL} is 0 by default and is {sysctl} after the maintenance"
+    );
     Ok(Outcome {
         name: strategy.name(),
         sent: parts.sent(),

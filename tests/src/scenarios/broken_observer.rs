@@ -20,6 +20,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "broken-observer",
     about: "without evidence nothing is removed, and the daemon names what is missing",
     programs: &[],
+    observes: false,
     run,
 };
 

@@ -19,6 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "nothing-watched-nothing-attached",
     about: "no program is attached while no real server is watched, before a drain and after it",
     programs: &[],
+    observes: true,
     run,
 };
 

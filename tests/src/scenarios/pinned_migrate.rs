@@ -18,6 +18,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "pinned-migrate",
     about: "flows of clients with a fixed source port move to another server without a loss",
     programs: &[],
+    observes: true,
     run,
 };
 

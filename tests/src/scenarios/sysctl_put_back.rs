@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::Protocol;
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::daemon::Daemon;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -16,11 +17,13 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "expire-nodest-put-back",
     about: "expire_nodest_conn is after a removal what it was before",
     programs: &[],
+    observes: true,
     run,
 };
 
 const SYSCTL: &str = "net.ipv4.vs.expire_nodest_conn";
 const PORT: u16 = 53;
+const PUT_BACK_LIMIT: Duration = Duration::from_secs(5);
 
 fn run(_stage: &mut Stage) -> Result<Value> {
     for before in ["0", "1"] {
@@ -46,10 +49,15 @@ fn one(before: &str) -> Result<()> {
         json!(end.drain)
     );
     ensure!(director.row(place)?.is_none(), "{place} is still in the table");
+    // It stays on until the kernel has flushed the removed server's entries.
+    let deadline = clock::now() + PUT_BACK_LIMIT;
+    while director.machine().sysctl(SYSCTL)? != before && clock::now() < deadline {
+        clock::pass(Duration::from_millis(100));
+    }
     let after = director.machine().sysctl(SYSCTL)?;
     ensure!(
         after == before,
-        "it was {before} before the removal and is {after} after it"
+        "it was {before} before the removal and is {after} {PUT_BACK_LIMIT:?} after it"
     );
     Ok(())
 }

@@ -15,6 +15,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "weight-restored",
     about: "restore gives back the exact weight, thresholds and tunnel options",
     programs: &[],
+    observes: false,
     run,
 };
 
@@ -38,7 +39,7 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     let before = shown(&world)?;
     // Otherwise the comparison below could miss what this tool does not show.
     for option in [
-        "-x 1000",
+        " 1000 ",
         "--tun-type gue",
         "--tun-port 6080",
         "--tun-type gre",
