@@ -13,7 +13,6 @@ mod pinned_migrate;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
-mod without_types;
 
 use crate::scenario::Scenario;
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::scenario::{Scenario, Stage};
 
-pub const SCENARIO: Scenario = Scenario {
+pub(super) const SCENARIO: Scenario = Scenario {
     name: "netlink-round-trip",
     about: "everything IPVS can be told is read, written and kept as ipvsadm has it, and every refusal is named",
     programs: &[],

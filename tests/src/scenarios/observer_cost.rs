@@ -11,7 +11,6 @@ use ipvsdrain::identity::{Protocol, RealServer};
 use ipvsdrain::observe::{Observer, Sources};
 use serde_json::{Value, json};
 
-use super::without_types;
 use crate::clock;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -33,9 +32,6 @@ const NANOS_PER_INSTRUCTION: f64 = 2.0;
 const MOST: f64 = 4000.0;
 
 fn run(_stage: &mut Stage) -> Result<Value> {
-    if let Some(refused) = without_types::refusal()? {
-        return Ok(refused);
-    }
     let world = World::build(Forwarding::DirectRoute, 1)?;
     let director = world.director();
     let addresses = world.servers().map(|(_, machine)| machine.address());

@@ -13,7 +13,6 @@ use ipvsdrain::observe::{Observer, QuietWindows, Reading, Sources};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::{Value, json};
 
-use super::without_types;
 use crate::clock;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -39,9 +38,6 @@ const FLOWS: u64 = 5;
 const DATAGRAMS: u64 = 4;
 
 fn run(stage: &mut Stage) -> Result<Value> {
-    if let Some(refused) = without_types::refusal()? {
-        return Ok(refused);
-    }
     let mut seen = Vec::new();
     for forwarding in [
         Forwarding::DirectRoute,
