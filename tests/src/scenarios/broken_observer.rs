@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ipvsdrain::identity::Protocol;
 use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
@@ -26,8 +26,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const PORT: u16 = 53;
 const MODULE_BTF: &str = "/sys/kernel/btf/ip_vs";
-/// A member that no struct outside of `ip_vs` has, so its name lies in the module's own BTF.
-const MEMBER: &str = "packet_xmit";
+/// Members that the observer reads. A kernel keeps a name in the module's own type information only if nothing
+/// outside of the module uses it; which of these that holds for changes from one kernel to the next.
+const MEMBERS: [&str; 3] = ["in_pkts", "vfwmark", "packet_xmit"];
 /// Exit code of a wait that was over while the evidence was unknown.
 const UNKNOWN: i32 = 6;
 
@@ -42,8 +43,9 @@ fn run(stage: &mut Stage) -> Result<Value> {
     let object = write(folder.path(), "programs.o", b"\x7fELF, and then nothing of use")?;
     expect("a broken object", &["--object", &object], &[], &object)?;
     if Path::new(MODULE_BTF).exists() {
-        let doctored = write(folder.path(), "btf", &renamed(&fs::read(MODULE_BTF)?)?)?;
-        expect("a renamed member", &["--module-btf", &doctored], &[], MEMBER)?;
+        let (btf, member) = renamed(&fs::read(MODULE_BTF)?)?;
+        let doctored = write(folder.path(), "btf", &btf)?;
+        expect("a renamed member", &["--module-btf", &doctored], &[], member)?;
         let missing = [
             CapabilitySet::BPF,
             CapabilitySet::PERFMON,
@@ -62,16 +64,17 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
     Ok(path.display().to_string())
 }
 
-/// The same bytes, with the member's last letter changed.
-fn renamed(btf: &[u8]) -> Result<Vec<u8>> {
-    let name = format!("\0{MEMBER}\0").into_bytes();
-    let place = btf
-        .windows(name.len())
-        .position(|window| window == name)
-        .with_context(|| format!("{MODULE_BTF} has no name {MEMBER}"))?;
-    let mut doctored = btf.to_vec();
-    doctored[place + MEMBER.len()] = b'X';
-    Ok(doctored)
+/// The same bytes with the last letter of one member changed, and the member's right name.
+fn renamed(btf: &[u8]) -> Result<(Vec<u8>, &'static str)> {
+    for member in MEMBERS {
+        let name = format!("\0{member}\0").into_bytes();
+        if let Some(place) = btf.windows(name.len()).position(|window| window == name) {
+            let mut doctored = btf.to_vec();
+            doctored[place + member.len()] = b'X';
+            return Ok((doctored, member));
+        }
+    }
+    bail!("{MODULE_BTF} has none of the names {MEMBERS:?}")
 }
 
 /// Minutes after the drain's start the server is still there, at weight 0, and the reason is named.
