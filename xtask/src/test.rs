@@ -41,11 +41,14 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
             crate::ebpf::run(true)
         })?;
     }
-    let mut results = Vec::new();
+    let mut requests = Vec::new();
     for kernel in kernels {
         let names = lab::scenarios::names_for(&kernel, &test.scenarios)?;
-        let request = Request::new(kernel, names);
-        results.extend(lab::run(&request, &mut tell)?);
+        requests.push(Request::new(kernel, names));
+    }
+    let mut results = Vec::new();
+    for outcome in lab::run_side_by_side(&requests, &|_, event| tell(event)) {
+        results.extend(outcome?);
     }
     Ok(report(&results))
 }

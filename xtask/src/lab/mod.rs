@@ -27,8 +27,10 @@ mod protocol;
 mod qemu;
 mod run;
 pub mod scenarios;
+mod side_by_side;
 mod vmlinux;
 
 pub use kernel::KernelChoice;
 pub use protocol::{Event, ScenarioResult};
 pub use run::{Clock, Request, run};
+pub use side_by_side::run_side_by_side;

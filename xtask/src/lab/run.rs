@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -82,7 +83,11 @@ pub fn run_command(request: &Request, on_event: &mut dyn FnMut(&Event)) -> anyho
     Ok(failure)
 }
 
+/// Guests that run side by side install and fetch the same things: they are prepared one after the other.
+static PREPARING: Mutex<()> = Mutex::new(());
+
 fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
+    let _alone = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
     host_tools::ensure_present()?;
     let binaries = binaries::build()?;
     let mut wanted = request.programs.clone();
