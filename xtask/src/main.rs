@@ -5,6 +5,8 @@
 // A program has no outside: here `pub` marks what a module offers to the other verbs.
 #![allow(unreachable_pub)]
 
+mod cache;
+mod debian;
 mod demo;
 mod ebpf;
 mod lab;

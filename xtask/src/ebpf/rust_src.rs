@@ -1,12 +1,12 @@
 //! The source of rustc's own `core`, which the bpf target needs because no built `core` is distributed for it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::debian;
 use super::toolchain::Toolchain;
+use crate::cache;
+use crate::debian::Suite;
 
 /// The Debian suite that carries the pinned version.
 const SUITE: &str = "trixie-backports";
@@ -39,20 +39,16 @@ pub(super) fn ensure(toolchain: &Toolchain, tools: &Path) -> Result<Library> {
     if library.join("core/Cargo.toml").exists() {
         return Ok(Library::Unpacked(library));
     }
-    if !debian::at_hand() {
-        bail!("the source of core is missing: run `rustup component add rust-src`");
-    }
-    eprintln!("fetching rust-src {version} from Debian {SUITE}");
-    let package = debian::download(&tools.join("apt"), SUITE, "rust-src", &format!("{version}+"))
+    eprintln!("ebpf: fetching rust-src {version} from Debian {SUITE}");
+    let _lock = cache::lock()?;
+    Suite::open(SUITE)?
+        .unpack_version("rust-src", &format!("{version}+"), &folder)
         .with_context(|| {
             format!("cannot fetch rust-src {version}; `rustup component add rust-src` is the other way")
         })?;
-    debian::unpack(&package, &folder)?;
-    fs::remove_file(&package).ok();
     if !library.join("core/Cargo.toml").exists() {
         bail!(
-            "{} holds no library source in {}",
-            package.display(),
+            "Debian's rust-src {version} holds no library source in {}",
             library.display()
         );
     }

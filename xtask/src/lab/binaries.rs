@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use super::cache;
+use crate::cache;
 
 /// What goes into every guest.
 #[derive(Debug)]

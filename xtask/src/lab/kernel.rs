@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
-use super::apt::Suite;
-use super::cache;
+use crate::cache;
+use crate::debian::Suite;
 
 /// The series the lab knows, and the Debian suites to look for each, in order.
 const SERIES: [(&str, &[&str]); 4] = [

@@ -4,13 +4,11 @@
 //! this side: it names scenarios, hands them options and passes their events on.
 //!
 //! One boot, in the order of the files: [`host_tools`] sees to QEMU, [`kernel`] and [`programs`] fetch
-//! Debian packages through [`apt`] into the [`cache`], [`binaries`] builds our own, [`modules`] and
+//! Debian packages through [`crate::debian`] into the [`crate::cache`], [`binaries`] builds our own, [`modules`] and
 //! [`libraries`] find what those need, [`image`] packs it with [`cpio`], [`vmlinux`] unpacks the kernel,
 //! [`qemu`] boots it, [`run`] follows [`protocol`] events and the [`console`].
 
-mod apt;
 mod binaries;
-mod cache;
 pub mod cli;
 mod console;
 mod cpio;

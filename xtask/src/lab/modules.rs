@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
-use super::cache;
 use super::kernel::Kernel;
 use super::programs::Programs;
+use crate::cache;
 
 /// Without these no guest is of use.
 const REQUIRED: [&str; 6] = ["ip_vs", "ip_vs_rr", "veth", "dummy", "ipip", "nf_conntrack"];

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-use super::apt::Suite;
 use super::libraries::{LOADER, Libraries};
+use crate::debian::Suite;
 
 /// What every guest has, besides what its scenarios ask for.
 const ALWAYS: [&str; 7] = [

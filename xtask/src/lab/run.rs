@@ -15,7 +15,8 @@ use super::kernel::{self, KernelChoice};
 use super::protocol::{self, Event, ScenarioResult};
 pub use super::qemu::Clock;
 use super::qemu::{Accelerator, Guest, Machine};
-use super::{binaries, cache, host_tools, programs, scenarios, vmlinux};
+use super::{binaries, host_tools, programs, scenarios, vmlinux};
+use crate::cache;
 
 /// One boot of the lab.
 #[derive(Debug, Clone)]

@@ -12,9 +12,9 @@ use std::process::Stdio;
 use anyhow::{Context, ensure};
 use goblin::elf::Elf;
 
-use super::cache;
 use super::kernel::Kernel;
 use super::programs::Programs;
+use crate::cache;
 
 /// Offsets in the boot image.
 const SETUP_SECTORS: usize = 0x1f1;

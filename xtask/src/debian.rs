@@ -11,7 +11,7 @@ use std::slice;
 
 use anyhow::{Context, bail, ensure};
 
-use super::cache;
+use crate::cache;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -98,6 +98,22 @@ impl Suite {
         unpack(&archives.collect::<anyhow::Result<Vec<_>>>()?, target)
     }
 
+    /// Unpacks just this package, in the newest version that starts with `version`.
+    pub fn unpack_version(&self, package: &str, version: &str, target: &Path) -> anyhow::Result<()> {
+        let into = self.folder.join("archives");
+        self.with_fresh_lists(|| {
+            let known = self.apt("apt-cache", &["madison", package], &into)?;
+            let exact = known
+                .lines()
+                .filter_map(|line| line.split('|').nth(1).map(str::trim))
+                .find(|found| found.starts_with(version))
+                .with_context(|| format!("{} has no {package} {version}, only:\n{known}", self.name))?;
+            self.apt("apt-get", &["download", &format!("{package}={exact}")], &into)
+                .map(drop)
+        })?;
+        unpack(&[newest_archive(&into, package)?], target)
+    }
+
     /// The packages that `package` depends on directly, alternatives left out.
     pub fn dependencies(&self, package: &str) -> anyhow::Result<Vec<String>> {
         let mut found = Vec::new();
@@ -162,9 +178,9 @@ impl Suite {
             Path::new(KEYRING).exists(),
             "{KEYRING} is missing, so Debian's packages cannot be verified: install debian-archive-keyring"
         );
-        let sources = format!("deb [signed-by={KEYRING}] {} {} main\n", mirror(), self.name);
+        let sources = format!("deb [signed-by={KEYRING}] {} {} main\n", mirror()?, self.name);
         fs::write(self.folder.join("sources.list"), sources).context("cannot write the sources list")?;
-        eprintln!("lab: fetching the package lists of {}", self.name);
+        eprintln!("debian: fetching the package lists of {}", self.name);
         self.apt("apt-get", &["update"], &self.folder).map(|_| ())
     }
 
@@ -191,7 +207,7 @@ impl Suite {
             .current_dir(folder)
             .env("LC_ALL", "C.UTF-8")
             .output()
-            .with_context(|| format!("cannot start {tool}: the lab needs apt and dpkg, as on Debian"))?;
+            .with_context(|| format!("cannot start {tool}: apt and dpkg are needed, as on Debian"))?;
         ensure!(
             output.status.success(),
             "{tool} {} for {}: {}",
@@ -217,7 +233,7 @@ fn unpack(archives: &[PathBuf], target: &Path) -> anyhow::Result<()> {
             .arg("-x")
             .args([archive, &aside])
             .status()
-            .context("cannot start dpkg: the lab needs apt and dpkg, as on Debian")?;
+            .context("cannot start dpkg: apt and dpkg are needed, as on Debian")?;
         ensure!(status.success(), "dpkg -x {}: {status}", archive.display());
     }
     fs::rename(&aside, target).with_context(|| format!("cannot rename {}", aside.display()))
@@ -235,17 +251,15 @@ fn newest_archive(folder: &Path, package: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("apt downloaded no archive of `{package}`"))
 }
 
-/// The Debian mirror this machine uses, else Debian's own.
-fn mirror() -> String {
-    Command::new("apt-get")
-        .args(["indextargets", "--format", "$(SITE)"])
+/// The Debian mirror this machine's own sources name. Its package lists need not have been fetched yet.
+fn mirror() -> anyhow::Result<String> {
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--no-release-info", "--format", "$(SITE)"])
         .output()
-        .ok()
-        .and_then(|output| {
-            String::from_utf8_lossy(&output.stdout)
-                .lines()
-                .map(|line| line.trim_end_matches('/').to_owned())
-                .find(|site| site.ends_with("/debian"))
-        })
-        .unwrap_or_else(|| "http://deb.debian.org/debian".to_owned())
+        .context("cannot start apt-get: apt and dpkg are needed, as on Debian")?;
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| line.trim_end_matches('/').to_owned())
+        .find(|site| site.ends_with("/debian"))
+        .context("the sources of this machine's apt name no Debian mirror (an address that ends in /debian)")
 }

@@ -1,4 +1,4 @@
-//! Where downloads are kept: `$IPVSDRAIN_CACHE`, else `target/lab/cache` of this workspace.
+//! Where downloads and tools are kept: `$IPVSDRAIN_CACHE`, else `target/cache` of this workspace.
 //!
 //! Several clones may share one cache: whoever changes it holds its lock.
 
@@ -18,7 +18,7 @@ pub fn workspace() -> PathBuf {
 pub fn folder(name: &str) -> anyhow::Result<PathBuf> {
     let root = match std::env::var_os("IPVSDRAIN_CACHE") {
         Some(path) if !path.is_empty() => PathBuf::from(path),
-        _ => workspace().join("target/lab/cache"),
+        _ => workspace().join("target/cache"),
     };
     make(root.join(name))
 }
