@@ -19,7 +19,7 @@ use crate::identity::{RealServer, VirtualService};
 /// A drain is looked at this often: the observer's own granularity.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How many ticks a stop may wait for the kernel's flush, before it leaves the sysctl to the next start.
+/// How many seconds a stop may wait for the kernel's flush, before it leaves the sysctl to the next start.
 const LONGEST_GOODBYE: u32 = 10;
 
 type Key = (VirtualService, RealServer);
@@ -150,7 +150,7 @@ impl<K: Kernel> Supervisor<K> {
             if owing.is_empty() {
                 return;
             }
-            tick.tick().await;
+            self.kernel.wait(TICK).await;
             for key in owing {
                 self.advance(key).await;
             }
