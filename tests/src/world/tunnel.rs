@@ -12,7 +12,7 @@ pub(super) fn load_modules(forwarding: Forwarding, families: &[Family]) -> Resul
         let modules: &[&str] = match (forwarding, family) {
             (Forwarding::Masquerade | Forwarding::DirectRoute, _) => &[],
             (Forwarding::Tunnel, Family::V4) => &["ipip"],
-            (Forwarding::Tunnel, Family::V6) => &["ip6_tunnel"],
+            (Forwarding::Tunnel, Family::V6) => &["ip6_tunnel", "sit"],
             (Forwarding::Gue, Family::V4) => &["ipip", "fou"],
             (Forwarding::Gue, Family::V6) => &["ip6_tunnel", "fou"],
             (Forwarding::Gre, Family::V4) => &["ip_gre"],
@@ -28,21 +28,27 @@ pub(super) fn load_modules(forwarding: Forwarding, families: &[Family]) -> Resul
 /// Lets `server` receive: each namespace has a device of every loaded kind already, which takes what no other does.
 pub(super) fn receive(server: &Machine, forwarding: Forwarding, families: &[Family]) -> Result<()> {
     for family in families {
-        let (option, device) = match (forwarding, family) {
+        let (option, devices): (_, &[&str]) = match (forwarding, family) {
             (Forwarding::Masquerade | Forwarding::DirectRoute, _) => return Ok(()),
-            (Forwarding::Tunnel | Forwarding::Gue, Family::V4) => ("-4", "tunl0"),
-            (Forwarding::Tunnel | Forwarding::Gue, Family::V6) => ("-6", "ip6tnl0"),
-            (Forwarding::Gre, Family::V4) => ("-4", "gre0"),
-            (Forwarding::Gre, Family::V6) => ("-6", "ip6gre0"),
+            (Forwarding::Tunnel | Forwarding::Gue, Family::V4) => ("-4", &["tunl0"]),
+            // In a world with both families either may be inside the other.
+            (Forwarding::Tunnel, Family::V6) => ("-6", &["ip6tnl0", "sit0"]),
+            (Forwarding::Gue, Family::V6) => ("-6", &["ip6tnl0"]),
+            (Forwarding::Gre, Family::V4) => ("-4", &["gre0"]),
+            (Forwarding::Gre, Family::V6) => ("-6", &["ip6gre0"]),
         };
         if forwarding == Forwarding::Gue {
             // The packet inside is handed on by its own protocol, to the device for IP in IP.
             let port = GUE_PORT.to_string();
             server.run("ip", &[option, "fou", "add", "port", &port, "gue"], "")?;
         }
-        server.ip(&format!("link set {device} up\n"))?;
-        if *family == Family::V4 {
+        for device in devices {
+            server.ip(&format!("link set {device} up\n"))?;
             server.set_sysctl(&format!("net.ipv4.conf.{device}.rp_filter"), "0")?;
+        }
+        if devices.contains(&"ip6tnl0") {
+            // By itself it takes IPv6 only.
+            server.run("ip", &["-6", "tunnel", "change", "ip6tnl0", "mode", "any"], "")?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use ipvsdrain::identity::{Protocol, VirtualService};
+use ipvsdrain::identity::{Family, Protocol, RealServer, VirtualService};
 use ipvsdrain::moment::Moment;
 use ipvsdrain::observe::{Observer, QuietWindows, Reading, Sources};
 use serde_json::{Value, json};
@@ -106,11 +106,22 @@ impl Bench {
             server_port = 0;
         }
         let options = match cell.kind {
-            Kind::Plain | Kind::Fwmark => "-s rr",
+            Kind::Plain | Kind::Fwmark | Kind::Mixed => "-s rr",
             Kind::Persistent => "-s rr -p 300",
             Kind::OnePacket => "-s rr -o",
         };
-        let place = |number| self.world.place(service, number, server_port);
+        let servers_in = match (cell.kind, family) {
+            (Kind::Mixed, Family::V4) => Family::V6,
+            (Kind::Mixed, Family::V6) => Family::V4,
+            _ => family,
+        };
+        let place = |number| {
+            let address = self.world.server(number).address_in(servers_in);
+            Place {
+                service,
+                server: RealServer((address, server_port).into()),
+            }
+        };
         let servers = (1..=SERVERS).map(Server).map(|number| {
             // The one client of a persistent service gets one server: the one that is watched.
             let spare = cell.kind == Kind::Persistent && number != WATCHED;

@@ -25,6 +25,8 @@ pub(super) enum Kind {
     Persistent,
     /// Each datagram is scheduled for itself. UDP only.
     OnePacket,
+    /// The real servers' addresses are of the other family. IP in IP only.
+    Mixed,
 }
 
 /// One combination.
@@ -38,14 +40,24 @@ pub(super) struct Cell {
 
 /// All cells of one forwarding method.
 pub(super) fn all(forwarding: Forwarding) -> impl Iterator<Item = Cell> {
-    let kinds = [Kind::Plain, Kind::Fwmark, Kind::Persistent, Kind::OnePacket];
+    let kinds = [
+        Kind::Plain,
+        Kind::Fwmark,
+        Kind::Persistent,
+        Kind::OnePacket,
+        Kind::Mixed,
+    ];
     let services = [Family::V4, Family::V6].into_iter().flat_map(move |family| {
         [Protocol::Udp, Protocol::Tcp]
             .into_iter()
             .flat_map(move |protocol| kinds.map(|kind| (family, protocol, kind)))
     });
     services
-        .filter(|(_, protocol, kind)| *kind != Kind::OnePacket || *protocol == Protocol::Udp)
+        .filter(move |(_, protocol, kind)| match kind {
+            Kind::OnePacket => *protocol == Protocol::Udp,
+            Kind::Mixed => forwarding == Forwarding::Tunnel,
+            _ => true,
+        })
         .map(move |(family, protocol, kind)| Cell {
             family,
             protocol,
@@ -73,6 +85,7 @@ impl fmt::Display for Cell {
             Kind::Fwmark => "fwmark",
             Kind::Persistent => "persistent",
             Kind::OnePacket => "ops",
+            Kind::Mixed => "mixed",
         };
         write!(f, "{family}-{}-{forwarding}-{kind}", self.protocol)
     }

@@ -1,7 +1,8 @@
 //! `observer-matrix`: for every kind of service, what the observer counts is what the real server received.
 //!
 //! {IPv4, IPv6} x {UDP, TCP} x {direct route, masquerade, IPIP, GUE, GRE} x {plain, fwmark, persistent, one-packet}:
-//! each combination is a [`Cell`]. Cells of one forwarding method share a network, each with a service of its own.
+//! each combination is a [`Cell`]. Under IPIP the
+//! servers may also be of the other family. Cells of one forwarding method share a network, each with a service of its own.
 //! Owns the order and the verdict; [`bench`] does one cell, [`counts`] compares.
 
 mod bench;
