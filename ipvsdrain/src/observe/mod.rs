@@ -4,6 +4,7 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
+//! `seed` reads the kernel's own table once per watch.
 
 mod clock;
 mod error;
@@ -14,15 +15,20 @@ mod plan;
 mod probes;
 mod reading;
 mod rights;
+mod seed;
+mod tcp_state;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
+use tracing::warn;
 
 pub use self::error::ObserveError;
 pub use self::reading::{QuietWindows, Reading};
+pub use self::seed::SeedSummary;
 
 use self::object::Object;
 use self::probes::Probes;
@@ -42,6 +48,8 @@ pub struct Sources {
     pub kallsyms: Option<PathBuf>,
     /// How many flows can be tracked at once over all watched servers, instead of 262144.
     pub flow_capacity: Option<u32>,
+    /// How long reading the kernel's table may hold up the start of a watch, instead of 250 ms.
+    pub seed_budget: Option<Duration>,
 }
 
 /// Watches the flows of real servers, from the network namespace of the thread that prepared it.
@@ -49,6 +57,7 @@ pub struct Observer {
     kernel: Kernel,
     object: Object,
     flow_capacity: Option<u32>,
+    seed_budget: Duration,
     /// Loaded and attached; `None` while nothing is watched.
     probes: Option<Probes>,
     watched: BTreeMap<(VirtualService, RealServer), Watched>,
@@ -59,6 +68,8 @@ pub struct Observer {
 struct Watched {
     watch: Watch,
     since: Moment,
+    /// `None` if the kernel's table could not be read.
+    seed: Option<SeedSummary>,
 }
 
 impl Observer {
@@ -71,6 +82,7 @@ impl Observer {
             kernel,
             object,
             flow_capacity,
+            seed_budget: sources.seed_budget.unwrap_or(seed::BUDGET),
             probes: None,
             watched: BTreeMap::new(),
             last_id: 0,
@@ -78,7 +90,7 @@ impl Observer {
     }
 
     /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
-    /// Watching what is watched changes nothing.
+    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing.
     pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
         let name = (*service, *server);
         if self.watched.contains_key(&name) {
@@ -104,13 +116,12 @@ impl Observer {
             probes.attach()?;
             self.probes = Some(probes);
         }
-        self.watched.insert(
-            name,
-            Watched {
-                watch,
-                since: clock::now(),
-            },
-        );
+        let since = clock::now();
+        // After the probe: what it did not see by now is in the table.
+        let seed = seed::read(service, server, self.seed_budget)
+            .inspect_err(|error| warn!(%service, %server, "silent flows are not known: {error}"))
+            .ok();
+        self.watched.insert(name, Watched { watch, since, seed });
         Ok(())
     }
 
@@ -167,6 +178,7 @@ impl Observer {
             windows,
             now,
             watched.since,
+            watched.seed,
         ))
     }
 
