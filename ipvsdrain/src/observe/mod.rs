@@ -7,6 +7,7 @@
 //! `seed` reads the kernel's own table once per watch.
 
 mod clock;
+mod detail;
 mod error;
 mod facts;
 mod host;
@@ -26,10 +27,12 @@ use std::time::Duration;
 use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
 use tracing::warn;
 
+pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
 pub use self::reading::{QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
+use self::detail::Latest;
 use self::object::Object;
 use self::probes::Probes;
 use crate::identity::{RealServer, VirtualService};
@@ -180,6 +183,39 @@ impl Observer {
             watched.since,
             watched.seed,
         ))
+    }
+
+    /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at
+    /// most: then the answer says that it is not complete.
+    pub fn flows(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        limit: usize,
+    ) -> Result<FlowDetails, ObserveError> {
+        let not_watched = || ObserveError::NotWatched {
+            service: *service,
+            server: *server,
+        };
+        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
+        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
+        let mut latest = Latest::new(limit);
+        let begin = clock::now();
+        let complete = probes.walk(watched.watch, |flow| {
+            if let Some((key, flow)) = flow {
+                latest.see(FlowDetail::of(key, flow));
+            }
+            clock::now().since(begin) < detail::BUDGET
+        })?;
+        let (flows, found) = latest.finish();
+        Ok(FlowDetails {
+            flows,
+            found,
+            complete,
+            watched_since: watched.since,
+            seed: watched.seed,
+            at: clock::now(),
+        })
     }
 
     /// Frees the room of flows that no window can see any more. Worth calling about once a minute.

@@ -15,6 +15,11 @@ const NAMES: [&str; 11] = [
     "SYNACK",
 ];
 
+/// The name IPVS prints for a state; `None` for a number it does not use.
+pub(super) fn name(state: u16) -> Option<&'static str> {
+    NAMES.get(usize::from(state)).copied()
+}
+
 /// The number of a state that IPVS prints under this name.
 pub(super) fn number(name: &str) -> Option<u16> {
     let place = NAMES.iter().position(|known| *known == name)?;
@@ -26,8 +31,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_those_of_the_kernel() {
+    fn names_and_numbers_are_those_of_the_kernel() {
         assert_eq!((number("ESTABLISHED"), number("SYNACK")), (Some(1), Some(10)));
-        assert_eq!(number("UDP"), None);
+        assert_eq!((name(1), name(10)), (Some("ESTABLISHED"), Some("SYNACK")));
+        assert_eq!((name(11), number("UDP")), (None, None));
     }
 }
