@@ -5,6 +5,7 @@ mod flows_shown;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod matrix;
 mod netlink;
 mod nothing_attached;
 mod observer_cost;
@@ -31,6 +32,7 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     flows_shown::SCENARIO,
+    matrix::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];
