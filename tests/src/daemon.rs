@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ipvsdrain::api::client::Client;
-use ipvsdrain::api::{DrainView, Status};
+use ipvsdrain::api::{DrainView, FlowsView, Status};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use tempfile::TempDir;
 
@@ -118,6 +118,14 @@ impl<'world> Daemon<'world> {
         let (service, server) = (place.service.to_string(), place.server.to_string());
         let mut command = self.command(&["restore", &service, &server]);
         self.director.within(|| process::run(&mut command, ""))
+    }
+
+    /// `ipvsdrain flows SERVICE SERVER --json` with these options more.
+    pub fn flows(&self, place: Place, options: &[&str]) -> Result<FlowsView> {
+        let (service, server) = (place.service.to_string(), place.server.to_string());
+        let mut command = self.command(&["flows", &service, &server, "--json"]);
+        let text = self.director.within(|| process::run(command.args(options), ""))?;
+        serde_json::from_str(&text).with_context(|| format!("not the flows in JSON: {text}"))
     }
 
     /// What the daemon shows now.

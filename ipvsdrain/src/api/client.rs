@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::flow_view::{FlowsAsked, FlowsView};
 use super::view::{DrainRequest, DrainView, Problem, ServerName, Status};
+use crate::identity::{RealServer, VirtualService};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,15 +66,18 @@ impl Client {
 
     /// The drain as soon as it is newer than `after`; after some seconds even if it is not.
     pub async fn newer(&self, name: &ServerName, after: Option<u64>) -> Result<DrainView, ClientError> {
-        let ServerName { service, server } = name;
-        // The names hold `[` and `]` at most: legal where they stand in a query for our own server.
-        let mut path = format!("/v1/drains?service={service}&server={server}")
-            .replace('[', "%5B")
-            .replace(']', "%5D");
+        let mut path = with_names("/v1/drains", &name.service, &name.server);
         if let Some(after) = after {
             path = format!("{path}&after={after}");
         }
         self.call(Method::GET, &path, &()).await
+    }
+
+    /// The flows of a real server that is being drained, those that moved last first.
+    pub async fn flows(&self, asked: &FlowsAsked) -> Result<FlowsView, ClientError> {
+        let path = with_names("/v1/flows", &asked.service, &asked.server);
+        self.call(Method::GET, &format!("{path}&limit={}", asked.limit), &())
+            .await
     }
 
     async fn call<T: DeserializeOwned>(
@@ -123,4 +128,11 @@ impl Client {
         let problem: Problem = serde_json::from_slice(&bytes).map_err(unreadable)?;
         Err(problem.into())
     }
+}
+
+/// A path with a service and a server in its query. Of what their names hold, only `[` and `]` may not stand there.
+fn with_names(path: &str, service: &VirtualService, server: &RealServer) -> String {
+    format!("{path}?service={service}&server={server}")
+        .replace('[', "%5B")
+        .replace(']', "%5D")
 }

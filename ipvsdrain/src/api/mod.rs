@@ -5,17 +5,20 @@
 //! POST /v1/drains    {service, server, …}      begins a drain           -> DrainView
 //! GET  /v1/drains?service=…&server=…&after=R   the drain, as soon as its revision is above R -> DrainView
 //! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
+//! GET  /v1/flows?service=…&server=…&limit=N    who talks to the server  -> FlowsView
 //! ```
 //!
 //! A request that is not carried out answers 4xx or 5xx with a [`Problem`].
 
 pub mod client;
+mod flow_view;
 pub mod server;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use flow_view::{DEFAULT_LIMIT, FlowView, FlowsAsked, FlowsView, LARGEST_LIMIT, SeedView, Standing};
 pub use view::{
     Asked, DrainRequest, DrainView, LiveView, Problem, ProblemKind, ServerName, Status, TransitionView,
 };

@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, DrainView, Problem, ProblemKind, ServerName, Status};
@@ -48,6 +49,7 @@ fn router(handle: Handle) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/drains", post(begin).get(shown))
         .route("/v1/restores", post(restore))
+        .route("/v1/flows", get(flows))
         .with_state(handle)
 }
 
@@ -121,6 +123,38 @@ async fn shown(
     })
 }
 
+async fn flows(
+    State(handle): State<Handle>,
+    asked: Result<Query<FlowsAsked>, QueryRejection>,
+) -> Result<Json<FlowsView>, Problem> {
+    let Query(asked) = asked?;
+    let FlowsAsked {
+        service,
+        server,
+        limit,
+    } = asked;
+    let too_many = || Problem {
+        kind: ProblemKind::Malformed,
+        error: format!("a limit of {limit} flows cannot be met: ask for 1 to {LARGEST_LIMIT}"),
+    };
+    let limit = usize::try_from(limit)
+        .ok()
+        .filter(|_| (1..=LARGEST_LIMIT).contains(&limit))
+        .ok_or_else(too_many)?;
+    let details = ask(&handle, |reply| Command::Flows {
+        service,
+        server,
+        limit,
+        reply,
+    })
+    .await?;
+    let drains = handle.drains.borrow();
+    let record = drains
+        .iter()
+        .find(|record| (record.service, record.server) == (service, server));
+    Ok(Json(FlowsView::of(asked, &details, record)))
+}
+
 async fn ask<T>(
     handle: &Handle,
     command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
@@ -147,6 +181,7 @@ impl From<RequestError> for Problem {
                 | Refusal::LastServer { .. }
                 | Refusal::AlreadyDraining { .. } => ProblemKind::Refused,
             },
+            RequestError::NotWatched { .. } => ProblemKind::NotFound,
             RequestError::Journal(_) | RequestError::Host(_) | RequestError::Stopping => ProblemKind::Failed,
         };
         Problem {

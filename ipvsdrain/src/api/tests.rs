@@ -2,11 +2,16 @@
 
 use super::client::{Client, ClientError};
 use super::server::{Server, SocketError};
-use super::{DrainRequest, Problem, ProblemKind, ServerName};
+use super::{DrainRequest, FlowsAsked, Problem, ProblemKind, ServerName, Standing};
+use std::time::Duration;
+
+use ipvsdrain_ebpf::accounting::Class;
+
 use crate::drain::{Policy, State};
-use crate::supervise::Supervisor;
+use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
 use crate::supervise::journal::Journal;
+use crate::supervise::{FlowDetail, Supervisor};
 
 const SERVER: &str = "10.1.0.5:53";
 
@@ -22,9 +27,16 @@ fn request(policy: Policy) -> DrainRequest {
 
 /// Runs `talk` against a served API.
 async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path::PathBuf) -> F) {
+    with_daemon_on(FakeKernel::new(), talk).await;
+}
+
+async fn with_daemon_on<F: Future<Output = ()>>(
+    kernel: FakeKernel,
+    talk: impl FnOnce(Client, std::path::PathBuf) -> F,
+) {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&folder.path().join("journal")).unwrap();
-    let supervisor = Supervisor::resume(FakeKernel::new(), journal, "boot".to_owned(), || 0).unwrap();
+    let supervisor = Supervisor::resume(kernel, journal, "boot".to_owned(), || 0).unwrap();
     let (handle, inbox) = supervisor.handle();
     let socket = folder.path().join("run/ipvsdrain.sock");
     let server = Server::bind(&socket, handle).await.unwrap();
@@ -114,6 +126,85 @@ async fn a_second_daemon_is_told_about_the_first() {
         let second = Supervisor::resume(FakeKernel::new(), journal, "boot".to_owned(), || 0).unwrap();
         let taken = Server::bind(&socket, second.handle().0).await.unwrap_err();
         assert!(matches!(taken, SocketError::Taken { .. }), "{taken}");
+    })
+    .await;
+}
+
+/// A UDP flow from this port, first and last seen so long after the fake host's present.
+fn flow(port: u16, first: Duration, last: Duration, began_earlier: bool) -> FlowDetail {
+    let now = Moment::from_secs(1000);
+    FlowDetail {
+        client: ([10, 9, 0, 2], port).into(),
+        virtual_addr: "10.0.0.1:53".parse().unwrap(),
+        protocol: 17,
+        class: Class::Udp,
+        tcp_state: None,
+        first_seen: now + first,
+        last_seen: now + last,
+        requests: 7,
+        replies: 3,
+        began_earlier,
+    }
+}
+
+#[tokio::test]
+async fn flows_are_pinned_leaked_or_over() {
+    let secs = Duration::from_secs;
+    let kernel = FakeKernel::new();
+    let host = kernel.clone();
+    let established = FlowDetail {
+        protocol: 6,
+        class: Class::TcpOpen,
+        tcp_state: Some("ESTABLISHED"),
+        ..flow(4, secs(1), secs(1), true)
+    };
+    host.0.borrow_mut().details = vec![
+        flow(1, secs(2), secs(600), true),
+        flow(2, secs(300), secs(599), false),
+        flow(3, secs(1), secs(1), true),
+        established,
+    ];
+    with_daemon_on(kernel, |client, _| async move {
+        let mut asked = FlowsAsked {
+            service: "udp:10.0.0.1:53".parse().unwrap(),
+            server: SERVER.parse().unwrap(),
+            limit: 10,
+        };
+        let unwatched = problem(client.flows(&asked).await.unwrap_err());
+        assert_eq!(unwatched.kind, ProblemKind::NotFound);
+        assert!(unwatched.error.contains("not observed"), "{unwatched}");
+
+        // The host's traffic goes on, so the drain is still under way ten minutes later.
+        host.0.borrow_mut().flows_until = Moment::from_secs(9000);
+        client.drain(&request(Policy::default())).await.unwrap();
+        host.0.borrow_mut().now = Moment::from_secs(1600);
+        let view = client.flows(&asked).await.unwrap();
+        let standings: Vec<_> = view.flows.iter().map(|flow| flow.standing).collect();
+        let expected = [
+            Standing::Pinned,
+            Standing::Leaked,
+            Standing::Over,
+            Standing::Pinned,
+        ];
+        assert_eq!(standings, expected.map(Some));
+        let first = &view.flows[0];
+        assert_eq!(
+            (first.client.to_string().as_str(), first.protocol.as_str()),
+            ("10.9.0.2:1", "udp")
+        );
+        assert_eq!((first.requests, first.replies, first.live), (7, 3, true));
+        assert!((first.age_seconds - 598.0).abs() < 1e-6 && first.idle_seconds < 1e-6 && first.older);
+        assert_eq!(view.flows[3].tcp_state.as_deref(), Some("ESTABLISHED"));
+
+        asked.limit = 2;
+        let cut = client.flows(&asked).await.unwrap();
+        assert_eq!((cut.flows.len(), cut.found), (2, 4));
+        for limit in [0, 10_001] {
+            asked.limit = limit;
+            let answer = problem(client.flows(&asked).await.unwrap_err());
+            assert_eq!(answer.kind, ProblemKind::Malformed);
+            assert!(answer.error.contains("1 to 10000"), "{answer}");
+        }
     })
     .await;
 }

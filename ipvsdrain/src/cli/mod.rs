@@ -5,6 +5,7 @@
 mod daemon;
 mod drain;
 pub mod exit;
+mod flows;
 mod logging;
 mod progress;
 mod restore;
@@ -31,6 +32,7 @@ struct Cli {
 enum Verb {
     Daemon(daemon::Daemon),
     Drain(drain::Drain),
+    Flows(flows::Flows),
     Restore(restore::Restore),
     Status(status::Status),
 }
@@ -69,6 +71,7 @@ pub fn run() -> ExitCode {
         match cli.verb {
             Verb::Daemon(verb) => verb.run().await,
             Verb::Drain(verb) => verb.run().await,
+            Verb::Flows(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
         }

@@ -4,8 +4,10 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
+//! `seed` reads the kernel's own table once per watch.
 
 mod clock;
+mod detail;
 mod error;
 mod facts;
 mod host;
@@ -14,16 +16,23 @@ mod plan;
 mod probes;
 mod reading;
 mod rights;
+mod seed;
+mod tcp_state;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
+use tracing::warn;
 
+pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
 pub use self::reading::{QuietWindows, Reading};
+pub use self::seed::SeedSummary;
 
+use self::detail::Latest;
 use self::object::Object;
 use self::probes::Probes;
 use crate::identity::{RealServer, VirtualService};
@@ -42,6 +51,8 @@ pub struct Sources {
     pub kallsyms: Option<PathBuf>,
     /// How many flows can be tracked at once over all watched servers, instead of 262144.
     pub flow_capacity: Option<u32>,
+    /// How long reading the kernel's table may hold up the start of a watch, instead of 250 ms.
+    pub seed_budget: Option<Duration>,
 }
 
 /// Watches the flows of real servers, from the network namespace of the thread that prepared it.
@@ -49,6 +60,7 @@ pub struct Observer {
     kernel: Kernel,
     object: Object,
     flow_capacity: Option<u32>,
+    seed_budget: Duration,
     /// Loaded and attached; `None` while nothing is watched.
     probes: Option<Probes>,
     watched: BTreeMap<(VirtualService, RealServer), Watched>,
@@ -59,6 +71,8 @@ pub struct Observer {
 struct Watched {
     watch: Watch,
     since: Moment,
+    /// `None` if the kernel's table could not be read.
+    seed: Option<SeedSummary>,
 }
 
 impl Observer {
@@ -71,6 +85,7 @@ impl Observer {
             kernel,
             object,
             flow_capacity,
+            seed_budget: sources.seed_budget.unwrap_or(seed::BUDGET),
             probes: None,
             watched: BTreeMap::new(),
             last_id: 0,
@@ -78,7 +93,7 @@ impl Observer {
     }
 
     /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
-    /// Watching what is watched changes nothing.
+    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing.
     pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
         let name = (*service, *server);
         if self.watched.contains_key(&name) {
@@ -104,13 +119,12 @@ impl Observer {
             probes.attach()?;
             self.probes = Some(probes);
         }
-        self.watched.insert(
-            name,
-            Watched {
-                watch,
-                since: clock::now(),
-            },
-        );
+        let since = clock::now();
+        // After the probe: what it did not see by now is in the table.
+        let seed = seed::read(service, server, self.seed_budget)
+            .inspect_err(|error| warn!(%service, %server, "silent flows are not known: {error}"))
+            .ok();
+        self.watched.insert(name, Watched { watch, since, seed });
         Ok(())
     }
 
@@ -167,7 +181,41 @@ impl Observer {
             windows,
             now,
             watched.since,
+            watched.seed,
         ))
+    }
+
+    /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at
+    /// most: then the answer says that it is not complete.
+    pub fn flows(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        limit: usize,
+    ) -> Result<FlowDetails, ObserveError> {
+        let not_watched = || ObserveError::NotWatched {
+            service: *service,
+            server: *server,
+        };
+        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
+        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
+        let mut latest = Latest::new(limit);
+        let begin = clock::now();
+        let complete = probes.walk(watched.watch, |flow| {
+            if let Some((key, flow)) = flow {
+                latest.see(FlowDetail::of(key, flow));
+            }
+            clock::now().since(begin) < detail::BUDGET
+        })?;
+        let (flows, found) = latest.finish();
+        Ok(FlowDetails {
+            flows,
+            found,
+            complete,
+            watched_since: watched.since,
+            seed: watched.seed,
+            at: clock::now(),
+        })
     }
 
     /// Frees the room of flows that no window can see any more. Worth calling about once a minute.

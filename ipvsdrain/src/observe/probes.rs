@@ -116,6 +116,22 @@ impl Probes {
         Ok(())
     }
 
+    /// Shows every flow of one watch to `each`, until it answers false. Returns whether all were shown.
+    pub(super) fn walk(
+        &self,
+        watch: Watch,
+        mut each: impl FnMut(Option<(&FlowKey, &Flow<u64>)>) -> bool,
+    ) -> Result<bool, ObserveError> {
+        for entry in &self.flows {
+            let (key, flow) = entry.map_err(|fault| map_fault("reading a flow", &fault))?;
+            let of_watch = (key.0.watch == watch.id).then_some((&key.0, &flow.0));
+            if !each(of_watch) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(super) fn tally(&self, watch: Watch) -> Result<Tally<u64>, ObserveError> {
         self.tallies
             .get(&watch.slot, 0)

@@ -6,6 +6,7 @@ use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW};
 use ipvsdrain_ebpf::layout::{Health, Tally};
 
 use super::error::ObserveError;
+use super::seed::SeedSummary;
 use crate::moment::Moment;
 
 /// For how long a silent flow still counts as live. At most [`QuietWindows::LONGEST`] each; parts of a second count
@@ -45,6 +46,8 @@ pub struct Reading {
     pub mistaken: u64,
     /// Nothing before this moment was seen.
     pub watched_since: Moment,
+    /// What the kernel's table held then; `None` if it could not be read.
+    pub seed: Option<SeedSummary>,
 }
 
 /// The windows in whole seconds, by class.
@@ -74,6 +77,7 @@ pub(super) fn of(
     windows: [u32; 3],
     now: Moment,
     watched_since: Moment,
+    seed: Option<SeedSummary>,
 ) -> Reading {
     let second = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
     let live = |class: Class| {
@@ -92,6 +96,7 @@ pub(super) fn of(
         untracked: last.untracked,
         mistaken: health.mistaken + health.unreadable,
         watched_since,
+        seed,
     }
 }
 
@@ -134,6 +139,7 @@ mod tests {
             [5, 5, 5],
             Moment::from_secs(8),
             Moment::from_secs(1),
+            None,
         );
         assert_eq!(
             (reading.live_udp, reading.live_tcp_open, reading.last_packet),

@@ -1,6 +1,6 @@
 //! How a service and a server are named to the programs.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::RING_SECONDS;
@@ -55,6 +55,20 @@ fn words(addr: IpAddr) -> [u32; 4] {
     }
 }
 
+/// An address and a port as the programs keep them, read back.
+pub(super) fn socket_addr(words: [u32; 4], port: u16, family: u16) -> SocketAddr {
+    let addr = if family == AF_INET6 {
+        let mut octets = [0; 16];
+        for (bytes, word) in octets.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *bytes = word.to_ne_bytes();
+        }
+        IpAddr::V6(Ipv6Addr::from(octets))
+    } else {
+        IpAddr::V4(Ipv4Addr::from(words[0].to_ne_bytes()))
+    };
+    SocketAddr::new(addr, u16::from_be(port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +82,15 @@ mod tests {
         assert_eq!(key.server_port.to_ne_bytes(), [0x14, 0xe9]);
         assert_eq!((key.protocol, key.virtual_port.to_ne_bytes()), (17, [0, 53]));
         assert_eq!((key.service_family, key.server_family), (2, 2));
+    }
+
+    #[test]
+    fn addresses_read_back_as_they_were() {
+        for text in ["10.0.0.1:53", "[2001:db8::1:2]:443"] {
+            let addr: SocketAddr = text.parse().unwrap();
+            let family = family(Family::of(addr.ip()));
+            assert_eq!(socket_addr(words(addr.ip()), addr.port().to_be(), family), addr);
+        }
     }
 
     #[test]

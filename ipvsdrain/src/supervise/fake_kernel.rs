@@ -12,6 +12,7 @@ use crate::drain::{Evidence, Flows, Policy, Server, Table};
 use crate::forwarding::{Configuration, Forwarding};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
+use crate::observe::{FlowDetail, FlowDetails};
 
 /// What may go wrong at one call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) watched_since: Option<Moment>,
     /// UDP flows send until then.
     pub(crate) flows_until: Moment,
+    /// Flows the observer can tell one by one, those that moved last first.
+    pub(crate) details: Vec<FlowDetail>,
     pub(crate) watch_fault: Option<String>,
     /// Calls that change something, in order.
     pub(crate) changes: Vec<String>,
@@ -63,6 +66,7 @@ impl FakeKernel {
             expire_nodest: false,
             watched_since: None,
             flows_until: now + Duration::from_secs(20),
+            details: Vec::new(),
             watch_fault: None,
             changes: Vec::new(),
             trouble: None,
@@ -197,6 +201,18 @@ impl Kernel for FakeKernel {
             forwarded: 0,
             last_packet: last,
             watched_since,
+        })
+    }
+
+    fn flow_details(&self, _: &VirtualService, _: &RealServer, limit: usize) -> Result<FlowDetails, Fault> {
+        let host = self.0.borrow();
+        Ok(FlowDetails {
+            flows: host.details.iter().copied().take(limit).collect(),
+            found: u64::try_from(host.details.len()).unwrap_or(u64::MAX),
+            complete: true,
+            watched_since: host.watched_since.unwrap_or(host.now),
+            seed: None,
+            at: host.now,
         })
     }
 

@@ -8,6 +8,7 @@ use crate::drain::{Evidence, Flows, Policy, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
+use crate::observe::FlowDetails;
 
 /// An operation on the host failed. The text names the object, the operation, the errno and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,13 @@ pub trait Kernel {
     fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
     fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool;
     fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows>;
+    /// The `limit` flows of a watched server that moved last.
+    fn flow_details(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        limit: usize,
+    ) -> Result<FlowDetails, Fault>;
     /// Names of the attached eBPF programs; empty while nothing is watched.
     fn attached(&self) -> Vec<String>;
     /// Chores of the observer: its rare messages, its forgotten flows. Called once a second.

@@ -14,7 +14,7 @@ use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
 use crate::moment::Moment;
-use crate::observe::{ObserveError, Observer, QuietWindows, Reading, Sources};
+use crate::observe::{FlowDetails, ObserveError, Observer, QuietWindows, Reading, Sources};
 
 /// This machine, as far as IPVS goes.
 #[derive(Debug)]
@@ -213,6 +213,21 @@ impl Kernel for Linux {
             Ok(reading) => evidence(&reading),
             Err(error) => Evidence::Unknown(error.to_string()),
         }
+    }
+
+    fn flow_details(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        limit: usize,
+    ) -> Result<FlowDetails, Fault> {
+        let found = match &self.observer {
+            Ok(observer) => observer
+                .flows(service, server, limit)
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        found.map_err(Fault)
     }
 
     fn attached(&self) -> Vec<String> {

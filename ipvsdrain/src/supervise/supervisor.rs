@@ -15,6 +15,7 @@ use super::journal::{Journal, JournalError};
 use super::kernel::{Fault, Kernel, Listing};
 use crate::drain::{self, Hold, Note, Record, Refusal, Request, State, Transition, step};
 use crate::identity::{RealServer, VirtualService};
+use crate::observe::FlowDetails;
 
 /// A drain is looked at this often: the observer's own granularity.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,6 +36,13 @@ pub enum RequestError {
     Host(#[from] Fault),
     #[error("the daemon is stopping")]
     Stopping,
+    #[error(
+        "the flows of {server} behind {service} are not observed: they are while it is drained, see `ipvsdrain status`"
+    )]
+    NotWatched {
+        service: VirtualService,
+        server: RealServer,
+    },
 }
 
 /// What may be asked of the supervisor.
@@ -48,6 +56,13 @@ pub enum Command {
         service: VirtualService,
         server: RealServer,
         reply: oneshot::Sender<Result<Record, RequestError>>,
+    },
+    /// The `limit` flows of a watched real server that moved last.
+    Flows {
+        service: VirtualService,
+        server: RealServer,
+        limit: usize,
+        reply: oneshot::Sender<Result<FlowDetails, RequestError>>,
     },
     List {
         reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
@@ -175,6 +190,12 @@ impl<K: Kernel> Supervisor<K> {
             } => {
                 drop(reply.send(self.restore((service, server)).await));
             }
+            Command::Flows {
+                service,
+                server,
+                limit,
+                reply,
+            } => drop(reply.send(self.flows((service, server), limit))),
             Command::List { reply } => {
                 let listing = self.kernel.listing().await;
                 let attached = self.kernel.attached();
@@ -225,6 +246,13 @@ impl<K: Kernel> Supervisor<K> {
         self.records.insert(key, next);
         self.advance(key).await;
         Ok(self.records[&key].clone())
+    }
+
+    fn flows(&self, (service, server): Key, limit: usize) -> Result<FlowDetails, RequestError> {
+        if !self.kernel.is_watched(&service, &server) {
+            return Err(RequestError::NotWatched { service, server });
+        }
+        Ok(self.kernel.flow_details(&service, &server, limit)?)
     }
 
     /// One step of every drain that is not over.

@@ -1,6 +1,7 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
 mod broken_observer;
+mod flows_shown;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
@@ -30,6 +31,7 @@ pub const SCENARIOS: &[Scenario] = &[
     netlink::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    flows_shown::SCENARIO,
     matrix::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
