@@ -29,7 +29,7 @@ async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path
     let socket = folder.path().join("run/ipvsdrain.sock");
     let server = Server::bind(&socket, handle).await.unwrap();
     tokio::select! {
-        () = supervisor.run(inbox) => panic!("the supervisor ended"),
+        () = supervisor.run(inbox, std::future::pending()) => panic!("the supervisor ended"),
         ended = server.serve() => panic!("the server ended: {ended:?}"),
         () = talk(Client::new(&socket), socket.clone()) => {}
     }

@@ -49,23 +49,21 @@ impl Daemon {
         let (handle, inbox) = supervisor.handle();
         let server = Server::bind(&self.socket, handle).await?;
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        info!(socket = %self.socket.display(), state = %self.state.display(), "ready");
-
-        let stopped_by = tokio::select! {
-            // Dropped between two steps, never within one: see `Supervisor::run`.
-            () = supervisor.run(inbox) => "nobody left to serve",
-            ended = server.serve() => {
-                ended.context("serve the API")?;
-                "the API ended"
-            }
-            _ = terminate.recv() => "SIGTERM",
-            interrupted = tokio::signal::ctrl_c() => {
-                interrupted.context("listen for SIGINT")?;
-                "SIGINT"
-            }
+        let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+        let stop = async {
+            let by = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            info!("stopping: {by}");
         };
+        info!(socket = %self.socket.display(), state = %self.state.display(), "ready");
+        tokio::select! {
+            () = supervisor.run(inbox, stop) => {}
+            ended = server.serve() => ended.context("serve the API")?,
+        }
         fs::remove_file(&self.socket).with_context(|| format!("remove {}", self.socket.display()))?;
-        info!("stopped by {stopped_by}; drains that are not over resume at the next start");
+        info!("stopped; drains that are not over resume at the next start");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -110,6 +110,11 @@ impl Kernel for FakeKernel {
         self.0.borrow().now
     }
 
+    async fn wait(&self, span: Duration) {
+        let mut host = self.0.borrow_mut();
+        host.now = host.now + span;
+    }
+
     async fn table(&mut self, _: &VirtualService, _: &RealServer) -> Table {
         let host = self.0.borrow();
         host.server.map_or(Table::NoServer, |configuration| {

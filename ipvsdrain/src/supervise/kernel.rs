@@ -1,5 +1,7 @@
 //! What the supervisor may ask of the host: the primitives, one real implementation and one for tests.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::drain::{Evidence, Flows, Policy, Table};
@@ -19,6 +21,8 @@ pub struct Fault(pub String);
 )]
 pub trait Kernel {
     fn now(&self) -> Moment;
+    /// Lets this much time pass.
+    async fn wait(&self, span: Duration);
 
     async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table;
     async fn listing(&mut self) -> Result<Vec<ListedService>, Fault>;

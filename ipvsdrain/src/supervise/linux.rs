@@ -87,6 +87,10 @@ impl Kernel for Linux {
         clock::now()
     }
 
+    async fn wait(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+
     async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table {
         self.read_table(service, server)
             .await

@@ -1,6 +1,7 @@
 //! Runs all drains: one at a time, once a second, and at once when asked for something.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::identity::{RealServer, VirtualService};
 
 /// A drain is looked at this often: the observer's own granularity.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many seconds a stop may wait for the kernel's flush, before it leaves the sysctl to the next start.
+const LONGEST_GOODBYE: u32 = 10;
 
 type Key = (VirtualService, RealServer);
 
@@ -124,19 +128,40 @@ impl<K: Kernel> Supervisor<K> {
         )
     }
 
-    /// Runs until every handle is gone. Safe to stop between two steps: what is under way resumes from the journal.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+    /// Runs until `stop` comes or every handle is gone, and puts back what is borrowed. A step is never broken off;
+    /// drains that are not over resume from the journal.
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>, stop: impl Future<Output = ()>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stop = pin!(stop);
         loop {
+            // The arms only wait: what an arm goes on to do, no other one can cut short.
             tokio::select! {
+                () = &mut stop => break,
                 _ = tick.tick() => self.step_all().await,
                 command = inbox.recv() => match command {
                     Some(command) => self.obey(command).await,
-                    None => return,
+                    None => break,
                 },
             }
         }
+        for _ in 0..LONGEST_GOODBYE {
+            let owing: Vec<Key> = self.owing().collect();
+            if owing.is_empty() {
+                return;
+            }
+            self.kernel.wait(TICK).await;
+            for key in owing {
+                self.advance(key).await;
+            }
+        }
+        warn!("net.ipv4.vs.expire_nodest_conn is still to be put back: the next start does it");
+    }
+
+    /// The drains that have the sysctl borrowed.
+    fn owing(&self) -> impl Iterator<Item = Key> + '_ {
+        let borrows = |(_, record): &(&Key, &Record)| record.borrowed_expire_nodest.is_some();
+        self.records.iter().filter(borrows).map(|(key, _)| *key)
     }
 
     async fn obey(&mut self, command: Command) {

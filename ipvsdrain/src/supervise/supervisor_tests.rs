@@ -8,6 +8,7 @@ use super::fake_kernel::{Death, FakeKernel, ORIGINAL, Trouble};
 use super::journal::Journal;
 use super::supervisor::Supervisor;
 use crate::drain::{Hold, Policy, Record, Request, State};
+use crate::moment::Moment;
 
 fn request() -> Request {
     Request {
@@ -211,4 +212,25 @@ fn a_drain_of_an_earlier_boot_is_closed() {
     .unwrap();
     assert_eq!(rebooted.handle().0.drains.borrow()[0].state, State::Yielded);
     assert_eq!(kernel.0.borrow().changes.len(), 2, "the new table is left alone");
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_flush_and_puts_the_sysctl_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::new();
+    kernel.0.borrow_mut().flows_until = Moment::from_secs(0);
+    let mut supervisor = start(&kernel, &folder.path().join("journal"));
+    supervisor.begin(&request()).await.unwrap();
+    while kernel.0.borrow().server.is_some() {
+        kernel.pass_a_second();
+        supervisor.step_all().await;
+    }
+    assert!(kernel.0.borrow().expire_nodest, "the kernel may still flush");
+
+    let (_handle, inbox) = supervisor.handle();
+    supervisor.run(inbox, std::future::ready(())).await;
+    assert!(
+        !kernel.0.borrow().expire_nodest,
+        "put back before the daemon was gone"
+    );
 }

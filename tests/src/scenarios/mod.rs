@@ -4,6 +4,7 @@ mod broken_observer;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod matrix;
 mod netlink;
 mod nothing_attached;
 mod observer_cost;
@@ -29,6 +30,7 @@ pub const SCENARIOS: &[Scenario] = &[
     netlink::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    matrix::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];

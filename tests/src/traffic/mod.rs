@@ -11,10 +11,11 @@ mod udp_receiver;
 mod udp_sender;
 mod worker;
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
+use ipvsdrain::identity::Family;
 
 pub use stop::{Stop, Wake};
 pub use tcp_client::TcpConnection;
@@ -22,7 +23,7 @@ pub use udp_sender::{UdpFlow, short_udp_flows};
 pub use worker::Worker;
 
 use crate::ledger::{Account, Ledger};
-use crate::world::{VIP, World};
+use crate::world::World;
 
 /// How long a client waits for replies that are under way when it is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +43,7 @@ pub enum Replies {
 #[derive(Debug)]
 pub struct Traffic<'world> {
     world: &'world World,
+    family: Family,
     ledger: Ledger,
     senders: Vec<Worker>,
     receivers: Vec<Worker>,
@@ -49,8 +51,14 @@ pub struct Traffic<'world> {
 
 impl<'world> Traffic<'world> {
     pub fn new(world: &'world World) -> Self {
+        Self::over(Family::V4, world)
+    }
+
+    /// Traffic of this family; IPv6 needs a world with both.
+    pub fn over(family: Family, world: &'world World) -> Self {
         Self {
             world,
+            family,
             ledger: Ledger::new(),
             senders: Vec::new(),
             receivers: Vec::new(),
@@ -64,7 +72,7 @@ impl<'world> Traffic<'world> {
     /// Every real server receives datagrams on `port` from now on.
     pub fn receive_udp(&mut self, port: u16, replies: Replies) -> Result<()> {
         for (server, machine) in self.world.servers() {
-            let address = self.world.listen_address(server, port);
+            let address = self.world.listen_address_in(self.family, server, port);
             let worker = udp_receiver::start(machine, server, address, replies, &self.ledger)?;
             self.receivers.push(worker);
         }
@@ -74,7 +82,7 @@ impl<'world> Traffic<'world> {
     /// Every real server accepts connections on `port` and echoes their records from now on.
     pub fn receive_tcp(&mut self, port: u16) -> Result<()> {
         for (server, machine) in self.world.servers() {
-            let address = self.world.listen_address(server, port);
+            let address = self.world.listen_address_in(self.family, server, port);
             self.receivers
                 .push(tcp_server::start(machine, server, address, &self.ledger)?);
         }
@@ -89,7 +97,7 @@ impl<'world> Traffic<'world> {
         flows: impl IntoIterator<Item = UdpFlow, IntoIter: Send + 'static>,
     ) -> Result<()> {
         let flows = flows.into_iter();
-        let to = SocketAddrV4::new(VIP, port);
+        let to = self.vip(port);
         self.senders.push(udp_sender::start(
             self.world.client(),
             to,
@@ -102,7 +110,7 @@ impl<'world> Traffic<'world> {
 
     /// The client holds this connection to the VIP.
     pub fn connect_tcp(&mut self, port: u16, connection: TcpConnection) -> Result<()> {
-        let to = SocketAddr::V4(SocketAddrV4::new(VIP, port));
+        let to = self.vip(port);
         self.senders.push(tcp_client::start(
             self.world.client(),
             to,
@@ -114,7 +122,7 @@ impl<'world> Traffic<'world> {
 
     /// The client makes one short connection after the other: one record, its echo, and a close.
     pub fn connect_short_tcp(&mut self, port: u16, every: Duration) -> Result<()> {
-        let to = SocketAddr::V4(SocketAddrV4::new(VIP, port));
+        let to = self.vip(port);
         self.senders.push(tcp_client::start_short(
             self.world.client(),
             to,
@@ -122,6 +130,10 @@ impl<'world> Traffic<'world> {
             &self.ledger,
         )?);
         Ok(())
+    }
+
+    fn vip(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(World::vip(self.family), port)
     }
 
     /// Stops everything; the account is final.

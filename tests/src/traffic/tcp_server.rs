@@ -1,7 +1,7 @@
 //! A real server's TCP side: accepts connections, notes every record and echoes it, all in one thread.
 
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
@@ -17,7 +17,7 @@ use crate::world::Machine;
 pub(super) fn start(
     machine: &Machine,
     server: Server,
-    address: SocketAddrV4,
+    address: SocketAddr,
     ledger: &Ledger,
 ) -> Result<Worker> {
     let listener = machine

@@ -1,7 +1,7 @@
 //! A real server's UDP side: notes every datagram, and echoes it where replies are wanted.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
@@ -19,7 +19,7 @@ const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 pub(super) fn start(
     machine: &Machine,
     server: Server,
-    address: SocketAddrV4,
+    address: SocketAddr,
     replies: Replies,
     ledger: &Ledger,
 ) -> Result<Worker> {

@@ -1,7 +1,7 @@
 //! The client's UDP side: one thread that sends every planned flow at absolute deadlines and notes replies.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ struct Sending {
 /// Begins sending at once.
 pub(super) fn start(
     client: &Machine,
-    to: SocketAddrV4,
+    to: SocketAddr,
     replies: Replies,
     plans: impl Iterator<Item = UdpFlow> + Send + 'static,
     ledger: &Ledger,
@@ -72,7 +72,7 @@ pub(super) fn start(
 
 #[derive(Debug)]
 struct Sender {
-    to: SocketAddrV4,
+    to: SocketAddr,
     replies: Replies,
     ledger: Ledger,
     active: Vec<Sending>,
@@ -107,8 +107,12 @@ impl Sender {
 
     fn open(&self, plan: UdpFlow, begin: Moment) -> Result<Sending> {
         let port = plan.source_port.unwrap_or(0);
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))
-            .with_context(|| format!("cannot bind udp source port {port}"))?;
+        let any: IpAddr = match self.to {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket =
+            UdpSocket::bind((any, port)).with_context(|| format!("cannot bind udp source port {port}"))?;
         socket.set_nonblocking(true)?;
         let flow = self.ledger.open(Transport::Udp);
         Ok(Sending {
@@ -178,7 +182,7 @@ impl Sending {
         self.ends.is_some_and(|ends| self.next > ends)
     }
 
-    fn send(&mut self, to: SocketAddrV4, ledger: &Ledger) {
+    fn send(&mut self, to: SocketAddr, ledger: &Ledger) {
         let record = Record {
             flow: self.flow,
             sequence: self.sequence,

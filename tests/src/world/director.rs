@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use anyhow::{Result, bail};
-use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+use ipvsdrain::identity::{Family, Protocol, RealServer, VirtualService};
 
 use super::{Forwarding, Machine, Row, VIP, read_table};
 
@@ -49,13 +49,28 @@ impl Director {
     ) -> Result<VirtualService> {
         let addr = SocketAddr::V4(SocketAddrV4::new(VIP, port));
         let service = VirtualService::Address { protocol, addr };
-        let key = service_option(&service)?;
-        let mut lines = format!("-A {key} -s {scheduler}\n");
-        for address in servers {
-            let _ = writeln!(lines, "-a {key} -r {address}:{port} {} -w 1", forwarding.flag());
-        }
-        self.restore(&lines)?;
+        let servers = servers
+            .into_iter()
+            .map(|address| (RealServer((address, port).into()), 1));
+        self.add(&service, &format!("-s {scheduler}"), forwarding, servers)?;
         Ok(service)
+    }
+
+    /// Adds any virtual service, with the options `ipvsadm` knows for one (`-s rr -p 300`), and its real servers with
+    /// their weights.
+    pub fn add(
+        &self,
+        service: &VirtualService,
+        options: &str,
+        forwarding: Forwarding,
+        servers: impl IntoIterator<Item = (RealServer, u32)>,
+    ) -> Result<()> {
+        let key = service_option(service)?;
+        let mut lines = format!("-A {key} {options}\n");
+        for (server, weight) in servers {
+            let _ = writeln!(lines, "-a {key} -r {server} {} -w {weight}", forwarding.flag());
+        }
+        self.restore(&lines)
     }
 
     /// Lines as `ipvsadm -S -n` writes them, all in one process.
@@ -68,6 +83,7 @@ impl Director {
         self.machine.run("ipvsadm", &["-S", "-n"], "")
     }
 
+    /// Under GUE and GRE it would make the server an IP in IP one: the kernel's table does not show the kind.
     pub fn set_weight(&self, place: Place, weight: u32) -> Result<()> {
         let Some(row) = self.row(place)? else {
             bail!("{place} is not in the table: its weight cannot be set");
@@ -114,7 +130,14 @@ fn service_option(service: &VirtualService) -> Result<String> {
             protocol: Protocol::Udp,
             addr,
         } => format!("-u {addr}"),
-        VirtualService::Fwmark { mark, .. } => format!("-f {mark}"),
+        VirtualService::Fwmark {
+            mark,
+            family: Family::V4,
+        } => format!("-f {mark}"),
+        VirtualService::Fwmark {
+            mark,
+            family: Family::V6,
+        } => format!("-f {mark} -6"),
         VirtualService::Address {
             protocol: Protocol::Sctp,
             ..

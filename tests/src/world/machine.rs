@@ -3,12 +3,13 @@
 //! Owns running things inside it: closures, programs, sysctls.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use ipvsdrain::identity::Family;
 
-use super::Namespace;
+use super::{Namespace, six};
 use crate::process::{self, Process};
 
 /// A network namespace that plays one part.
@@ -35,6 +36,14 @@ impl Machine {
     /// Its own address on the bridge.
     pub fn address(&self) -> Ipv4Addr {
         self.address
+    }
+
+    /// Its own address of this family; an IPv6 one only exists in a world with both.
+    pub fn address_in(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.address.into(),
+            Family::V6 => six::twin(self.address).into(),
+        }
     }
 
     pub fn namespace(&self) -> &Namespace {

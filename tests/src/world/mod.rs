@@ -10,26 +10,32 @@
 //!   server3  10.1.0.7 ┘
 //! ```
 //!
+//! In a world with both families every address has an IPv6 twin: the VIP is 2001:db8::1, server1 2001:db8:1::5.
+//!
 //! Owns the namespaces, links, routes and neighbours. Every neighbour is permanent and the bridge is taught its
 //! ports, so that address resolution never costs a datagram. Nothing has a name outside this process: when the
 //! world is dropped the kernel takes everything apart, IPVS tables and sysctls included.
 
 mod director;
+mod forwarding;
 mod machine;
+mod mark;
 mod namespace;
 mod plan;
+mod six;
 mod table;
+mod tunnel;
 
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 
 use anyhow::{Context, Result};
-use ipvsdrain::identity::{RealServer, VirtualService};
+use ipvsdrain::identity::{Family, RealServer, VirtualService};
 
 use crate::ledger::Server;
 pub use director::{Director, Place};
+pub use forwarding::Forwarding;
 pub use machine::Machine;
 pub use namespace::Namespace;
-pub use plan::Forwarding;
 pub use table::{Row, read_table};
 
 /// The balanced address.
@@ -46,11 +52,19 @@ pub struct World {
 }
 
 impl World {
-    /// Builds a world of `servers` real servers whose way back to the client suits `forwarding`.
+    /// Builds an IPv4 world of `servers` real servers whose way back to the client suits `forwarding`.
     pub fn build(forwarding: Forwarding, servers: u16) -> Result<Self> {
-        if forwarding == Forwarding::Tunnel {
-            Machine::host("modprobe", &["ipip"])?;
-        }
+        Self::wire(forwarding, servers, &[Family::V4])
+    }
+
+    /// Builds a world like [`World::build`] in which everything has an IPv6 address, too.
+    pub fn build_dual_stack(forwarding: Forwarding, servers: u16) -> Result<Self> {
+        Self::wire(forwarding, servers, &[Family::V4, Family::V6])
+    }
+
+    fn wire(forwarding: Forwarding, servers: u16, families: &[Family]) -> Result<Self> {
+        let six = families.contains(&Family::V6);
+        tunnel::load_modules(forwarding, families)?;
         let switch = Machine::new("switch", Ipv4Addr::UNSPECIFIED)?;
         let client = Machine::new("client", plan::CLIENT)?;
         let director = Machine::new("director", plan::DIRECTOR_INSIDE)?;
@@ -59,17 +73,21 @@ impl World {
             .collect::<Result<Vec<_>>>()?;
 
         let hosts: Vec<&Machine> = [&client, &director].into_iter().chain(&servers).collect();
+        let both = |four: String, twin: &dyn Fn() -> String| if six { four + &twin() } else { four };
         switch.ip(&plan::switch(&hosts))?;
-        client.set_sysctls(&plan::sysctls(&[]))?;
-        client.ip(&plan::client(&director))?;
-        director.set_sysctls(&plan::director_sysctls())?;
-        director.ip(&plan::director(&client, &servers))?;
+        client.set_sysctls(&plan::sysctls(six, &[]))?;
+        client.ip(&both(plan::client(&director), &|| six::client(&director)))?;
+        director.set_sysctls(&plan::director_sysctls(six))?;
+        director.ip(&both(plan::director(&client, &servers), &|| {
+            six::director(&client, &servers)
+        }))?;
         for server in &servers {
-            server.set_sysctls(&plan::sysctls(plan::SERVER_SYSCTLS))?;
-            server.ip(&plan::server(server, forwarding, &client, &director))?;
-            if forwarding == Forwarding::Tunnel {
-                server.set_sysctls(&[("net.ipv4.conf.tunl0.rp_filter".to_owned(), "0")])?;
-            }
+            server.set_sysctls(&plan::sysctls(six, plan::SERVER_SYSCTLS))?;
+            let four = plan::server(server, forwarding, &client, &director);
+            server.ip(&both(four, &|| {
+                six::server(server, forwarding, &client, &director)
+            }))?;
+            tunnel::receive(server, forwarding, families)?;
         }
         for host in hosts {
             host.within(teach_bridge)
@@ -109,9 +127,18 @@ impl World {
         &self.servers[usize::from(number.0) - 1]
     }
 
+    /// The balanced address of this family.
+    pub fn vip(family: Family) -> IpAddr {
+        match family {
+            Family::V4 => VIP.into(),
+            Family::V6 => six::twin(VIP).into(),
+        }
+    }
+
     /// A real server's place in a service on this port.
     pub fn place(&self, service: VirtualService, number: Server, port: u16) -> Place {
-        let server = RealServer((self.server(number).address(), port).into());
+        let address = self.server(number).address_in(service.family());
+        let server = RealServer((address, port).into());
         Place { service, server }
     }
 
@@ -119,8 +146,17 @@ impl World {
     pub fn listen_address(&self, number: Server, port: u16) -> SocketAddrV4 {
         match self.forwarding {
             Forwarding::Masquerade => SocketAddrV4::new(self.server(number).address(), port),
-            Forwarding::DirectRoute | Forwarding::Tunnel => SocketAddrV4::new(VIP, port),
+            _ => SocketAddrV4::new(VIP, port),
         }
+    }
+
+    /// [`World::listen_address`] in either family.
+    pub fn listen_address_in(&self, family: Family, number: Server, port: u16) -> SocketAddr {
+        let address = match self.forwarding {
+            Forwarding::Masquerade => self.server(number).address_in(family),
+            _ => Self::vip(family),
+        };
+        SocketAddr::new(address, port)
     }
 }
 

@@ -3,33 +3,14 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use super::Machine;
+use super::{Forwarding, Machine, six};
 
 pub(super) const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub(super) const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
-const DIRECTOR_OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub(super) const DIRECTOR_OUTSIDE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 pub(super) const DIRECTOR_INSIDE: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 /// An address that every machine reaches over its link and that belongs to none.
 pub(super) const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-
-/// How packets travel from the director to a real server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forwarding {
-    Masquerade,
-    DirectRoute,
-    Tunnel,
-}
-
-impl Forwarding {
-    /// The option of `ipvsadm`.
-    pub const fn flag(self) -> &'static str {
-        match self {
-            Forwarding::Masquerade => "-m",
-            Forwarding::DirectRoute => "-g",
-            Forwarding::Tunnel => "-i",
-        }
-    }
-}
 
 /// What servers that hold the VIP need on top: the VIP's owner on the link is the director alone.
 pub(super) const SERVER_SYSCTLS: &[(&str, &str)] = &[
@@ -43,7 +24,7 @@ pub(super) fn server_address(number: u16) -> Ipv4Addr {
 }
 
 /// Made from the address, so that every machine knows every other's.
-fn link_address(machine: &Machine) -> String {
+pub(super) fn link_address(machine: &Machine) -> String {
     let [a, b, c, d] = machine.address().octets();
     format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
@@ -67,21 +48,29 @@ pub(super) fn switch(hosts: &[&Machine]) -> String {
 }
 
 /// What every machine needs: no filter on the source, no redirects between two subnets on one link, no IPv6 noise.
-pub(super) fn sysctls(more: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
-    let mut settings = vec![("net.ipv6.conf.all.disable_ipv6".to_owned(), "1")];
+pub(super) fn sysctls(six: bool, more: &[(&'static str, &'static str)]) -> Vec<(String, &'static str)> {
+    let mut settings = Vec::new();
+    if !six {
+        settings.push(("net.ipv6.conf.all.disable_ipv6".to_owned(), "1"));
+    }
     for device in ["all", "eth0"] {
         for name in ["rp_filter", "send_redirects", "accept_redirects"] {
             settings.push((format!("net.ipv4.conf.{device}.{name}"), "0"));
         }
     }
-    settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+    let more = more
+        .iter()
+        .chain(six.then_some(six::SYSCTLS).into_iter().flatten());
+    settings.extend(more.map(|(name, value)| ((*name).to_owned(), *value)));
     settings
 }
 
 /// Forwarding first: turning it on resets others.
-pub(super) fn director_sysctls() -> Vec<(String, &'static str)> {
+pub(super) fn director_sysctls(six: bool) -> Vec<(String, &'static str)> {
     let mut settings = vec![("net.ipv4.ip_forward".to_owned(), "1")];
-    settings.extend(sysctls(&[]));
+    let forwarding = six.then_some(six::DIRECTOR_SYSCTLS).into_iter().flatten();
+    settings.extend(forwarding.map(|(name, value)| ((*name).to_owned(), *value)));
+    settings.extend(sysctls(six, &[]));
     settings
 }
 
@@ -125,9 +114,5 @@ pub(super) fn server(own: &Machine, forwarding: Forwarding, client: &Machine, di
         return lines + &format!("route add default via {DIRECTOR_INSIDE}\n");
     }
     let _ = writeln!(lines, "addr add {VIP}/32 dev lo\nroute add 10.9.0.0/24 dev eth0");
-    lines += &neighbour(CLIENT, client);
-    if forwarding == Forwarding::Tunnel {
-        lines += "link set tunl0 up\n";
-    }
-    lines
+    lines + &neighbour(CLIENT, client)
 }

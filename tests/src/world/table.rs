@@ -7,7 +7,7 @@
 //!   -> 0A010005:0035      Route   1      0          12
 //! ```
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 
 use super::Place;
@@ -24,7 +24,7 @@ pub struct Row {
     pub inactive: u32,
 }
 
-/// Reads the table. Lines that are not IPv4 or fwmark are passed over.
+/// Reads the table. Of a fwmark service it does not show the family: it is taken for IPv4.
 pub fn read_table(text: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut service = None;
@@ -75,12 +75,15 @@ fn fwmark_service(text: &str) -> Option<VirtualService> {
     })
 }
 
-/// `0A000001:0035` is 10.0.0.1:53.
+/// `0A000001:0035` is 10.0.0.1:53; `[2001:0db8:0000:…:0001]:0035` is 2001:db8::1 port 53.
 fn read_address(text: &str) -> Option<SocketAddr> {
-    let (address, port) = text.split_once(':')?;
-    let address = Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?);
+    let (address, port) = text.rsplit_once(':')?;
+    let address = match address.strip_prefix('[') {
+        Some(six) => IpAddr::V6(six.strip_suffix(']')?.parse().ok()?),
+        None => IpAddr::V4(Ipv4Addr::from(u32::from_str_radix(address, 16).ok()?)),
+    };
     let port = u16::from_str_radix(port, 16).ok()?;
-    Some(SocketAddr::V4(SocketAddrV4::new(address, port)))
+    Some(SocketAddr::new(address, port))
 }
 
 #[cfg(test)]
@@ -96,6 +99,8 @@ mod tests {
              TCP  0A000001:1F90 wlc \n\
              UDP  0A000001:0035 sh ops\n\
              \x20 -> 0A010006:0035      Masq    0      3          12        \n\
+             TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:01BB rr\n\
+             \x20 -> [2001:0db8:0001:0000:0000:0000:0000:0005]:01BB      Route   1      2          0\n\
              FWM  00000007 rr persistent 360 FFFFFFFF\n\
              \x20 -> 0A010005:0000      Tunnel  2      0          0         \n",
         );
@@ -115,6 +120,13 @@ mod tests {
             seen,
             [
                 ("udp:10.0.0.1:53".to_owned(), "10.1.0.6:53".to_owned(), 0, 3, 12),
+                (
+                    "tcp:[2001:db8::1]:443".to_owned(),
+                    "[2001:db8:1::5]:443".to_owned(),
+                    1,
+                    2,
+                    0
+                ),
                 ("fwmark:7".to_owned(), "10.1.0.5:0".to_owned(), 2, 0, 0),
             ]
         );

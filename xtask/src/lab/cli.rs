@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use super::image::Copied;
+use super::matrix::Matrix;
 use super::protocol::Stream;
 use super::{
     Clock, Event, KernelChoice, Request, ScenarioResult, binaries, host_tools, kernel, programs, scenarios,
@@ -26,6 +27,8 @@ pub enum Verb {
     Run(Run),
     /// Runs a command in a guest
     Exec(Exec),
+    /// Shows what the observer counts beside what was sent, for every kind of service
+    Matrix(Matrix),
     /// Downloads everything that runs need, so that they need no network
     Fetch {
         /// Kernel series (all if none is named)
@@ -134,6 +137,7 @@ pub fn serve(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Run(run) if run.host => run_on_host(&run),
         Verb::Run(run) => run_in_guests(&run),
         Verb::Exec(exec) => run_command(&exec),
+        Verb::Matrix(matrix) => matrix.run(),
         Verb::Fetch { kernels } => fetch(kernels),
     }
 }

@@ -16,6 +16,7 @@ mod host_tools;
 mod image;
 mod kernel;
 mod libraries;
+mod matrix;
 mod modules;
 mod programs;
 // The guest's side of the lab owns this file; compiling the same one keeps both in step.

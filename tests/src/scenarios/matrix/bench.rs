@@ -1,0 +1,206 @@
+//! One network under observation, and what happens in one cell: a fresh service, a few flows, three readings.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use ipvsdrain::identity::{Protocol, VirtualService};
+use ipvsdrain::moment::Moment;
+use ipvsdrain::observe::{Observer, QuietWindows, Reading, Sources};
+use serde_json::{Value, json};
+
+use super::cell::{Cell, Kind};
+use super::counts::{Counts, Segments};
+use crate::clock;
+use crate::ledger::{Account, Server};
+use crate::traffic::{Replies, TcpConnection, Traffic, UdpFlow};
+use crate::world::{Forwarding, Place, World};
+
+const FIRST_PORT: u16 = 5000;
+const SERVERS: u16 = 2;
+/// The one that is watched.
+const WATCHED: Server = Server(1);
+const QUIET: Duration = Duration::from_secs(10);
+/// The observer counts by the second.
+const WELL_AFTER: Duration = Duration::from_secs(12);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Odd, so that the servers take turns at each flow of a one-packet service.
+const FLOWS: usize = 5;
+const DATAGRAMS: u32 = 3;
+const APART: Duration = Duration::from_millis(20);
+
+/// One world with an observer on its director.
+pub(super) struct Bench {
+    world: World,
+    observer: Observer,
+    port: u16,
+}
+
+impl Bench {
+    pub(super) fn set_up(forwarding: Forwarding) -> Result<Self> {
+        let world = World::build_dual_stack(forwarding, SERVERS)?;
+        let observer = world
+            .director()
+            .machine()
+            .within(|| Observer::prepare(&Sources::default()))?;
+        Ok(Self {
+            world,
+            observer,
+            port: FIRST_PORT,
+        })
+    }
+
+    /// Runs one cell: `{"name", "ok", "expected", "seen"}`, and `trouble` where traffic itself went wrong.
+    pub(super) fn run(&mut self, cell: Cell) -> Result<Value> {
+        // Each cell has a port of its own, so that no other's connections are found again.
+        self.port += 1;
+        let watched = self.balance(cell)?;
+        self.observer.watch(&watched.service, &watched.server)?;
+
+        let begin = clock::now();
+        let before = Segments::of(self.world.server(WATCHED))?;
+        let mut traffic = Traffic::over(cell.family, &self.world);
+        let records = start(&mut traffic, cell.protocol, self.port)?;
+        traffic.ledger().wait_until(PATIENCE, |account| {
+            account.sent() == records && account.lost() == 0 && account.unanswered() == 0
+        });
+        let now = clock::now();
+        let (on, account) = (self.read(watched, now)?, traffic.ledger().account());
+        let mut expected = Counts {
+            live_udp: account.live_udp(WATCHED, now, QUIET) as u64,
+            live_tcp_open: account.open_tcp(WATCHED, now) as u64,
+            ..Counts::default()
+        };
+
+        let account = traffic.finish()?;
+        let after = self.read(watched, clock::now())?;
+        clock::pass(WELL_AFTER);
+        let well_after = self.read(watched, clock::now())?;
+        let seen = Counts::seen(&on, &after, &well_after);
+
+        let segments = Segments::of(self.world.server(WATCHED))?.since(before);
+        expect_packets(&mut expected, cell, &account, begin, segments);
+        let trouble = trouble(&account, records, &expected);
+        let ok = trouble.is_none() && expected == seen;
+        let mut told = json!({"name": cell.to_string(), "ok": ok, "expected": expected, "seen": seen});
+        if let Some(trouble) = trouble {
+            told["trouble"] = json!(trouble);
+        }
+        Ok(told)
+    }
+
+    /// Adds the cell's service with all servers; returns the place to watch.
+    fn balance(&self, cell: Cell) -> Result<Place> {
+        let director = self.world.director();
+        let (family, protocol, port) = (cell.family, cell.protocol, self.port);
+        let mut service = VirtualService::Address {
+            protocol,
+            addr: (World::vip(family), port).into(),
+        };
+        let mut server_port = port;
+        if cell.kind == Kind::Fwmark {
+            let mark = NonZeroU32::MIN.saturating_add(u32::from(port));
+            director.mark(family, protocol, port, mark)?;
+            service = VirtualService::Fwmark { mark, family };
+            server_port = 0;
+        }
+        let options = match cell.kind {
+            Kind::Plain | Kind::Fwmark => "-s rr",
+            Kind::Persistent => "-s rr -p 300",
+            Kind::OnePacket => "-s rr -o",
+        };
+        let place = |number| self.world.place(service, number, server_port);
+        let servers = (1..=SERVERS).map(Server).map(|number| {
+            // The one client of a persistent service gets one server: the one that is watched.
+            let spare = cell.kind == Kind::Persistent && number != WATCHED;
+            (place(number).server, u32::from(!spare))
+        });
+        director.add(&service, options, cell.forwarding, servers)?;
+        // The servers would take IP in IP as well: it must not stand in for another tunnel.
+        let saved = director.saved()?;
+        let words = || cell.forwarding.flag().split(' ');
+        let configured = saved
+            .lines()
+            .filter(|line| words().all(|word| line.contains(word)));
+        ensure!(
+            configured.count() >= usize::from(SERVERS),
+            "no servers with `{}` in the table:\n{saved}",
+            cell.forwarding.flag()
+        );
+        Ok(place(WATCHED))
+    }
+
+    fn read(&self, watched: Place, now: Moment) -> Result<Reading> {
+        let quiet = QuietWindows {
+            udp: QUIET,
+            tcp: QUIET,
+            closing: QUIET,
+        };
+        Ok(self
+            .observer
+            .read(&watched.service, &watched.server, &quiet, now)?)
+    }
+}
+
+/// Starts receivers and flows; returns how many records will be sent.
+fn start(traffic: &mut Traffic<'_>, protocol: Protocol, port: u16) -> Result<usize> {
+    ensure!(protocol != Protocol::Sctp, "the ledger knows no SCTP");
+    if protocol == Protocol::Tcp {
+        traffic.receive_tcp(port)?;
+        let connection = TcpConnection {
+            starts: Duration::ZERO,
+            lasts: None,
+            every: None,
+        };
+        for _ in 0..FLOWS {
+            traffic.connect_tcp(port, connection)?;
+        }
+        return Ok(FLOWS);
+    }
+    traffic.receive_udp(port, Replies::Echo)?;
+    let flow = UdpFlow {
+        starts: Duration::ZERO,
+        lasts: Some(APART * (DATAGRAMS - 1)),
+        every: APART,
+        source_port: None,
+    };
+    traffic.send_udp(port, Replies::Echo, [flow; FLOWS])?;
+    Ok(FLOWS * DATAGRAMS as usize)
+}
+
+/// What the server really received and sent. Of TCP its own kernel knows; of UDP the ledger does.
+fn expect_packets(expected: &mut Counts, cell: Cell, account: &Account, begin: Moment, segments: Segments) {
+    let replies = if cell.protocol == Protocol::Tcp {
+        expected.forwarded = segments.received;
+        expected.live_tcp_closing = account.flows_of(WATCHED).count() as u64;
+        segments.sent
+    } else {
+        expected.forwarded = account.received_after(WATCHED, begin) as u64;
+        expected.forwarded
+    };
+    // A one-packet connection is gone before its reply comes, which then crosses the director untouched.
+    if cell.forwarding == Forwarding::Masquerade && cell.kind != Kind::OnePacket {
+        expected.replied = replies;
+    }
+}
+
+/// Why the cell proves nothing, whatever was counted.
+fn trouble(account: &Account, records: usize, expected: &Counts) -> Option<String> {
+    if account.sent() != records {
+        return Some(format!("{} of {records} records were sent", account.sent()));
+    }
+    if expected.forwarded == 0 {
+        return Some(format!(
+            "the watched server received nothing; {}",
+            account.faults(FLOWS)
+        ));
+    }
+    (account.lost() + account.unanswered() > 0).then(|| {
+        format!(
+            "{} records lost, {} unanswered",
+            account.lost(),
+            account.unanswered()
+        )
+    })
+}
