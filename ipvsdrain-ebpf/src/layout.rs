@@ -1,14 +1,16 @@
 //! The memory both sides look at: map keys, map values, and the facts about the kernel that the loader injects.
 //!
 //! Every struct is `repr(C)` with its padding spelled out, and its size is asserted here. Change anything in this
-//! file, in [`crate::accounting::Rings`] or in the meaning of a field, and raise [`LAYOUT_VERSION`].
+//! file, in [`crate::accounting::Rings`], in [`crate::first_look`] or in the meaning of a field, and raise
+//! [`LAYOUT_VERSION`].
 
 use crate::accounting::{CLASSES, RING_SECONDS, Ring, Rings};
 use crate::cell::Cell;
+use crate::first_look::{Filter, Known};
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
 /// an object that carries another.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// The ELF section that holds [`LAYOUT_VERSION`], little-endian.
 pub const LAYOUT_SECTION: &str = "ipvsdrain.layout";
@@ -39,11 +41,13 @@ pub struct Block {
     pub length: u32,
 }
 
-/// Where the fields of `struct ip_vs_conn` lie, counted from the start of their block.
+/// Where the fields of `struct ip_vs_conn` lie, counted from the start of their block unless said otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ConnFields {
     pub block: Block,
+    /// `daddr`, counted from the start of the struct: the first look.
+    pub server_addr: u32,
     pub family: u32,
     /// The size of `af`: 2 bytes up to 6.x, 1 in 7.x.
     pub family_size: u32,
@@ -57,8 +61,8 @@ pub struct ConnFields {
     pub in_pkts: u32,
     pub dest: u32,
     pub packet_xmit: u32,
+    /// Counted from the start of the struct.
     pub ipvs: u32,
-    pub padding: u32,
 }
 
 /// Where the fields of `struct ip_vs_dest` lie: the server's own, and those of the service it stands behind.
@@ -168,6 +172,8 @@ pub struct Flow<T> {
 #[repr(C)]
 pub struct Tally<T> {
     pub rings: Rings<T>,
+    /// The id of the [`Watch`] this counts for.
+    pub watch: T,
     /// Packets of tracked flows, both directions.
     pub packets: T,
     /// Packets from clients among them.
@@ -206,21 +212,25 @@ plain! {
     Watch = 8;
     FlowKey = 44;
     Flow<u64> = 64;
-    Tally<u64> = CLASSES * RING_SECONDS as usize * 8 + 40;
+    Tally<u64> = CLASSES * RING_SECONDS as usize * 8 + 48;
     Health<u64> = 24;
+    Filter<u64> = 520;
+    Known<u64> = 16;
 }
 
 const _: () = {
     assert!(size_of::<Flow<Cell>>() == size_of::<Flow<u64>>());
     assert!(size_of::<Tally<Cell>>() == size_of::<Tally<u64>>());
     assert!(size_of::<Health<Cell>>() == size_of::<Health<u64>>());
+    assert!(size_of::<Filter<Cell>>() == size_of::<Filter<u64>>());
+    assert!(size_of::<Known<Cell>>() == size_of::<Known<u64>>());
     assert!(align_of::<Tally<Cell>>() == 8 && align_of::<FlowKey>() == 4 && align_of::<DestKey>() == 4);
     assert!(BLOCK.is_power_of_two());
 };
 
 impl Tally<u64> {
-    /// Nothing counted yet.
-    pub const fn empty() -> Self {
+    /// Nothing counted yet for the watch of this id.
+    pub const fn empty(watch: u32) -> Self {
         let ring = Ring {
             buckets: [0; RING_SECONDS as usize],
         };
@@ -228,6 +238,7 @@ impl Tally<u64> {
             rings: Rings {
                 classes: [ring; CLASSES],
             },
+            watch: watch as u64,
             packets: 0,
             forwarded: 0,
             last_packet: 0,

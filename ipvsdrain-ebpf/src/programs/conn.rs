@@ -12,12 +12,10 @@ const ONE_PACKET: u32 = 0x2000;
 
 const AF_INET: u16 = 2;
 
-const OFFSET_MASK: u32 = BLOCK as u32 - 1;
-
-/// A copy of a block of kernel memory. The 16 bytes beyond the mask let every masked offset be read at any width.
+/// A copy of a block of kernel memory.
 #[repr(C, align(8))]
 pub(crate) struct Copied {
-    bytes: [u8; BLOCK + 16],
+    bytes: [u8; BLOCK],
 }
 
 /// Per CPU: the connection at hand, and one block of its destination at a time.
@@ -28,19 +26,17 @@ pub(crate) struct Scratch {
 }
 
 impl Copied {
-    /// Fills this from `address`; false if that is no readable kernel memory.
+    /// Fills this from the struct at `address`; false if that is no readable kernel memory.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, address: u64, block: Block) -> bool {
+    fn fill(&mut self, address: u64, block: Block) -> bool {
         let from = address.wrapping_add(block.start as u64);
-        let length = block.length & OFFSET_MASK;
-        unsafe { bpf_probe_read_kernel(self.bytes.as_mut_ptr().cast(), length, from as *const _) == 0 }
+        unsafe { bpf_probe_read_kernel(self.bytes.as_mut_ptr().cast(), block.length, from as *const _) == 0 }
     }
 
-    /// The field at `offset`, which the loader has checked to be aligned.
+    /// The field at `offset`. The loader has checked that it is aligned; that it lies inside, the verifier checks.
     #[inline(always)]
     fn field<T: Copy>(&self, offset: u32) -> T {
-        let offset = (offset & OFFSET_MASK) as usize;
-        unsafe { self.bytes.as_ptr().add(offset).cast::<T>().read() }
+        unsafe { self.bytes.as_ptr().add(offset as usize).cast::<T>().read() }
     }
 
     /// An address; of an IPv4 address only the first word means something.
@@ -57,9 +53,15 @@ impl Copied {
 }
 
 /// A copied `struct ip_vs_conn`.
-pub(crate) struct Conn<'a>(pub(crate) &'a Copied);
+pub(crate) struct Conn<'a>(&'a Copied);
 
-impl Conn<'_> {
+impl<'a> Conn<'a> {
+    /// Copies the connection at `address`. `None` if that is no readable kernel memory.
+    #[inline(always)]
+    pub(crate) fn read(copy: &'a mut Copied, address: u64) -> Option<Self> {
+        copy.fill(address, fact!(conn.block)).then_some(Self(copy))
+    }
+
     #[inline(always)]
     fn flags(&self) -> u32 {
         self.0.field(fact!(conn.flags))
@@ -93,12 +95,6 @@ impl Conn<'_> {
     #[inline(always)]
     pub(crate) fn dest(&self) -> u64 {
         self.0.field(fact!(conn.dest))
-    }
-
-    /// The address of the `struct netns_ipvs`.
-    #[inline(always)]
-    pub(crate) fn ipvs(&self) -> u64 {
-        self.0.field(fact!(conn.ipvs))
     }
 
     #[inline(always)]

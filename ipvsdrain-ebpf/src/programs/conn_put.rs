@@ -1,16 +1,24 @@
 //! The one hook: IPVS is done with a packet and puts its connection back.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::kprobe;
 use aya_ebpf::programs::ProbeContext;
 use ipvsdrain_ebpf::cell::Cell;
-use ipvsdrain_ebpf::layout::Health;
+use ipvsdrain_ebpf::first_look::Known;
+use ipvsdrain_ebpf::layout::{Health, Tally, Watch};
 
-use crate::conn::{Conn, dest_key};
+use crate::conn::{Conn, Copied, dest_key};
 use crate::flow;
 use crate::kernel::fact;
-use crate::maps::{HEALTH, SCRATCH, TALLIES, WATCHED};
+use crate::maps::{FILTER, HEALTH, KNOWN, SCRATCH, TALLIES, WATCHED};
+
+/// How many connections that nobody watches are checked before their kind is trusted.
+const CHECKS: u64 = 1000;
+
+const SECOND: u64 = 1_000_000_000;
 
 /// `void ip_vs_conn_put(struct ip_vs_conn *cp)`, in 5.10 to 7.2.
 ///
@@ -19,69 +27,108 @@ use crate::maps::{HEALTH, SCRATCH, TALLIES, WATCHED};
 /// end in `__ip_vs_conn_put`, which is another, inlined function: they do not pass here.
 #[kprobe]
 pub(crate) fn ip_vs_conn_put(ctx: ProbeContext) -> u32 {
-    if let (Some(address), Some(health)) = (ctx.arg::<u64>(0), HEALTH.get(0)) {
-        observe(&ctx, address, health);
+    if let Some(address) = ctx.arg::<u64>(0) {
+        observe(&ctx, address);
     }
     0
 }
 
 #[inline(always)]
-fn observe(ctx: &ProbeContext, address: u64, health: &Health<Cell>) {
+fn observe(ctx: &ProbeContext, address: u64) {
+    let Some(filter) = FILTER.get(0) else {
+        return;
+    };
+    // First what nearly every packet ends with: 16 bytes read, and nobody watches that server.
+    let Some(server) = read::<[u32; 4]>(address.wrapping_add(fact!(conn.server_addr) as u64)) else {
+        complain(|health| &health.unreadable);
+        return;
+    };
+    let may_be_watched = filter.may_hold(&server);
+    if !may_be_watched && filter.checked.load() >= CHECKS {
+        return;
+    }
     let Some(scratch) = SCRATCH.get_ptr_mut(0) else {
         return;
     };
     // No other program shares this CPU's room: the kernel does not nest kprobe programs.
     let scratch = unsafe { &mut *scratch };
-    if !scratch.conn.fill(address, fact!(conn.block)) {
-        health.unreadable.add(1);
+    let Some(conn) = Conn::read(&mut scratch.conn, address) else {
+        complain(|health| &health.unreadable);
+        return;
+    };
+    if !conn.is_plausible() {
+        complain(|health| &health.mistaken);
         return;
     }
-    let conn = Conn(&scratch.conn);
-    if !conn.is_plausible() {
-        health.mistaken.add(1);
+    if !may_be_watched {
+        filter.checked.add(1);
         return;
     }
     if conn.is_template() || conn.dest() == 0 {
         return;
     }
-    let Some(key) = dest_key(&mut scratch.dest, conn.dest(), conn.family()) else {
-        health.unreadable.add(1);
-        return;
-    };
-    let Some(watch) = WATCHED.get_ptr(&key) else {
-        return;
-    };
-    let watch = unsafe { *watch };
-    match network(conn.ipvs()) {
-        None => health.unreadable.add(1),
-        Some(network) if network != fact!(network.ours) => {}
-        Some(_) => {
-            let Some(tally) = TALLIES.get(watch.slot) else {
-                return;
-            };
-            let now = unsafe { bpf_ktime_get_ns() };
-            flow::count(ctx, health, tally, &conn, address, watch.id, now);
-        }
+    let now = unsafe { bpf_ktime_get_ns() };
+    if let Some((tally, watch)) = find_watch(&mut scratch.dest, &conn, address, (now / SECOND) as u32) {
+        flow::count(ctx, tally, &conn, address, watch, now);
     }
 }
 
-/// The inode number of the network namespace that a `struct netns_ipvs` belongs to. The same service can exist in
-/// several namespaces of one machine, and a kprobe sees them all.
+/// Where to count a packet of `conn`, and the id of its watch; `None` if its server is not watched.
 #[inline(always)]
-fn network(ipvs: u64) -> Option<u32> {
+fn find_watch<'a>(
+    copy: &mut Copied,
+    conn: &Conn<'_>,
+    address: u64,
+    second: u32,
+) -> Option<(&'a Tally<Cell>, u32)> {
+    let dest = conn.dest();
+    let known = KNOWN.get(Known::place(dest))?;
+    if let Some((slot, id)) = known.recall(dest, second)
+        && let Some(tally) = TALLIES.get(slot)
+        && tally.watch.load() == id as u64
+    {
+        return Some((tally, id));
+    }
+    let Some(watch) = look_up(copy, conn, address) else {
+        complain(|health| &health.unreadable);
+        return None;
+    };
+    let watch = watch?;
+    known.keep(dest, second, watch.slot, watch.id);
+    Some((TALLIES.get(watch.slot)?, watch.id))
+}
+
+/// The full look: the destination's identity, and the network namespace, because the same service can exist in
+/// several namespaces of one machine and a kprobe sees them all. `None` if something cannot be read.
+#[inline(always)]
+fn look_up(copy: &mut Copied, conn: &Conn<'_>, address: u64) -> Option<Option<Watch>> {
+    let key = dest_key(copy, conn.dest(), conn.family())?;
+    let Some(watch) = WATCHED.get_ptr(&key) else {
+        return Some(None);
+    };
+    let watch = unsafe { *watch };
+    let ipvs: u64 = read(address.wrapping_add(fact!(conn.ipvs) as u64))?;
     let net: u64 = read(ipvs.wrapping_add(fact!(network.net) as u64))?;
-    read(net.wrapping_add(fact!(network.inode) as u64))
+    let inode: u32 = read(net.wrapping_add(fact!(network.inode) as u64))?;
+    Some((inode == fact!(network.ours)).then_some(watch))
 }
 
 #[inline(always)]
-fn read<T: Copy + Default>(address: u64) -> Option<T> {
-    let mut value = T::default();
-    let result = unsafe {
-        bpf_probe_read_kernel(
-            (&raw mut value).cast(),
-            size_of::<T>() as u32,
-            address as *const _,
-        )
-    };
-    (result == 0).then_some(value)
+fn read<T: Copy>(address: u64) -> Option<T> {
+    // Not zeroed first: LLVM would call memset, a loop over bytes.
+    let mut value = MaybeUninit::<T>::uninit();
+    let length = size_of::<T>() as u32;
+    unsafe {
+        let result = bpf_probe_read_kernel(value.as_mut_ptr().cast(), length, address as *const _);
+        (result == 0).then(|| value.assume_init())
+    }
+}
+
+/// Counts what voids the evidence, in one of the numbers of [`Health`].
+#[cold]
+#[inline(always)]
+fn complain(number: fn(&Health<Cell>) -> &Cell) {
+    if let Some(health) = HEALTH.get(0) {
+        number(health).add(1);
+    }
 }

@@ -5,10 +5,10 @@ use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
 use ipvsdrain_ebpf::accounting::{Class, Place};
 use ipvsdrain_ebpf::cell::Cell;
-use ipvsdrain_ebpf::layout::{Flow, FlowKey, Health, Tally};
+use ipvsdrain_ebpf::layout::{Flow, FlowKey, Tally};
 
 use crate::conn::Conn;
-use crate::maps::FLOWS;
+use crate::maps::{FLOWS, HEALTH};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -16,7 +16,6 @@ const SECOND: u64 = 1_000_000_000;
 #[inline(always)]
 pub(crate) fn count(
     ctx: &ProbeContext,
-    health: &Health<Cell>,
     tally: &Tally<Cell>,
     conn: &Conn<'_>,
     address: u64,
@@ -27,6 +26,9 @@ pub(crate) fn count(
     let state = conn.state();
     let Some(flow) = find_or_start(&conn.flow_key(watch), conn, address, now) else {
         tally.untracked.add(1);
+        let Some(health) = HEALTH.get(0) else {
+            return;
+        };
         // One message per load of the programs; the count tells the rest.
         let before = health.full.load();
         if before == 0 && health.full.replace(0, 1) {

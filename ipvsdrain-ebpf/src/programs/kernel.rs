@@ -5,11 +5,13 @@ use ipvsdrain_ebpf::layout::{Block, ConnFields, DestFields, Kernel, NetworkField
 
 const NONE: Block = Block { start: 0, length: 0 };
 
-/// All zero until the loader fills it in. Read-only afterwards, so the verifier sees each value as a constant.
+/// All zero until the loader fills it in. Read-only afterwards, so the verifier sees each value as a constant, and
+/// refuses offsets beyond what was copied.
 #[unsafe(no_mangle)]
 static KERNEL: Global<Kernel> = Global::new(Kernel {
     conn: ConnFields {
         block: NONE,
+        server_addr: 0,
         family: 0,
         family_size: 0,
         client_port: 0,
@@ -23,7 +25,6 @@ static KERNEL: Global<Kernel> = Global::new(Kernel {
         dest: 0,
         packet_xmit: 0,
         ipvs: 0,
-        padding: 0,
     },
     dest: DestFields {
         server: NONE,

@@ -4,9 +4,18 @@ use aya_ebpf::bindings::BPF_F_NO_PREALLOC;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use ipvsdrain_ebpf::cell::Cell;
+use ipvsdrain_ebpf::first_look::{Filter, Known, PLACES};
 use ipvsdrain_ebpf::layout::{DestKey, FLOWS as FLOW_CAPACITY, Flow, FlowKey, Health, SLOTS, Tally, Watch};
 
 use crate::conn::Scratch;
+
+/// Addresses of servers under watch, and a few others that hash alike. User space writes it whole.
+#[map]
+pub(crate) static FILTER: Array<Filter<Cell>> = Array::with_max_entries(1, 0);
+
+/// Destinations lately found to be watched.
+#[map]
+pub(crate) static KNOWN: Array<Known<Cell>> = Array::with_max_entries(PLACES, 0);
 
 /// Real servers under watch. User space writes, the programs read.
 #[map]

@@ -9,17 +9,17 @@ pub(super) const STRUCTS: [&str; 5] = ["ip_vs_conn", "ip_vs_dest", "netns_ipvs",
 /// The one function that is traced.
 pub(super) const TRACED: &str = "ip_vs_conn_put";
 
-/// Every function `ip_vs_conn.packet_xmit` may point to, in 5.10 to 7.2.
+/// Every function `ip_vs_conn.packet_xmit` may point to, in 5.10 to 7.2; compared in this order, the usual ones first.
 pub(super) const XMITS: [&str; 9] = [
-    "ip_vs_null_xmit",
-    "ip_vs_bypass_xmit",
+    "ip_vs_dr_xmit",
     "ip_vs_nat_xmit",
     "ip_vs_tunnel_xmit",
-    "ip_vs_dr_xmit",
-    "ip_vs_bypass_xmit_v6",
+    "ip_vs_dr_xmit_v6",
     "ip_vs_nat_xmit_v6",
     "ip_vs_tunnel_xmit_v6",
-    "ip_vs_dr_xmit_v6",
+    "ip_vs_null_xmit",
+    "ip_vs_bypass_xmit",
+    "ip_vs_bypass_xmit_v6",
 ];
 
 /// Where a member lies in its struct and how large it is, in bytes.

@@ -38,7 +38,11 @@ fn conn(facts: &Facts) -> Result<ConnFields, ObserveError> {
         read.sized("state", &[2])?,
     ];
     let [client_port, virtual_port] = [read.sized("cport", &[2])?, read.sized("vport", &[2])?];
-    let [client_addr, virtual_addr] = [read.sized("caddr", &[16])?, read.sized("vaddr", &[16])?];
+    let [client_addr, virtual_addr, server_addr] = [
+        read.sized("caddr", &[16])?,
+        read.sized("vaddr", &[16])?,
+        read.sized("daddr", &[16])?,
+    ];
     let [flags, in_pkts] = [read.sized("flags", &[4])?, read.sized("in_pkts", &[4])?];
     let [dest, packet_xmit, ipvs] = [
         read.sized("dest", &[8])?,
@@ -57,11 +61,11 @@ fn conn(facts: &Facts) -> Result<ConnFields, ObserveError> {
         in_pkts,
         dest,
         packet_xmit,
-        ipvs,
     ])?;
     let at = |member: Member| member.offset - block.start;
     Ok(ConnFields {
         block,
+        server_addr: server_addr.offset,
         family: at(family),
         family_size: family.size,
         client_port: at(client_port),
@@ -74,8 +78,7 @@ fn conn(facts: &Facts) -> Result<ConnFields, ObserveError> {
         in_pkts: at(in_pkts),
         dest: at(dest),
         packet_xmit: at(packet_xmit),
-        ipvs: at(ipvs),
-        padding: 0,
+        ipvs: ipvs.offset,
     })
 }
 

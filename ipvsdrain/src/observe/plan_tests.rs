@@ -30,6 +30,7 @@ const CONN_7: &[(&str, u32, u32)] = &[
     ("state", 90, 2),
     ("caddr", 96, 16),
     ("vaddr", 112, 16),
+    ("daddr", 128, 16),
     ("vport", 148, 2),
     ("protocol", 150, 2),
     ("in_pkts", 248, 4),
@@ -118,6 +119,12 @@ fn both_generations_of_the_connection_are_read_where_they_keep_it() {
 }
 
 #[test]
+fn the_first_look_goes_straight_to_the_servers_address() {
+    assert_eq!(plan(&kernel(CONN_6)).unwrap().conn.server_addr, 56);
+    assert_eq!(plan(&kernel(CONN_7)).unwrap().conn.server_addr, 128);
+}
+
+#[test]
 fn the_network_namespace_and_the_functions_are_passed_on() {
     let plan = plan(&kernel(CONN_6)).unwrap();
     assert_eq!(
@@ -130,7 +137,7 @@ fn the_network_namespace_and_the_functions_are_passed_on() {
 #[test]
 fn each_missing_member_is_named() {
     let facts = kernel(CONN_6);
-    let not_read = [("ip_vs_conn", "dport"), ("ip_vs_conn", "daddr")];
+    let not_read = [("ip_vs_conn", "dport")];
     for (structure, known) in &facts.structs {
         for member in known.keys() {
             let mut doctored = facts.clone();

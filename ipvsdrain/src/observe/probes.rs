@@ -8,11 +8,13 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::programs::{KProbe, ProgramError};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
+use ipvsdrain_ebpf::first_look::Filter;
 use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
 
 use super::error::ObserveError;
 use super::facts::TRACED;
 use super::object::Object;
+use super::watch::AF_INET6;
 
 /// How many lines of the verifier's log an error carries; the reason stands at its end.
 const LOG_LINES: usize = 12;
@@ -29,6 +31,7 @@ pub(super) struct Probes {
     /// Holds the program and its link: dropping it detaches and unloads.
     programs: Ebpf,
     watched: HashMap<MapData, Raw<DestKey>, Raw<Watch>>,
+    filter: Array<MapData, Raw<Filter<u64>>>,
     tallies: Array<MapData, Raw<Tally<u64>>>,
     flows: HashMap<MapData, Raw<FlowKey>, Raw<Flow<u64>>>,
     health: Array<MapData, Raw<Health<u64>>>,
@@ -58,6 +61,7 @@ impl Probes {
         probe.load().map_err(verify_fault)?;
         Ok(Self {
             watched: map(object, &mut programs, "WATCHED")?,
+            filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
             flows: map(object, &mut programs, "FLOWS")?,
             health: map(object, &mut programs, "HEALTH")?,
@@ -77,10 +81,12 @@ impl Probes {
 
     /// Starts counting `dest` in `watch.slot`, from zero.
     pub(super) fn watch(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
-        let empty = Tally::empty();
+        let empty = Tally::empty(watch.id);
         self.tallies
             .set(watch.slot, Raw(empty), 0)
             .map_err(|fault| map_fault("clearing the counts", &fault))?;
+        // Before the programs find the server watched, its packets must come so far.
+        self.write_filter(Some(dest))?;
         self.watched
             .insert(Raw(dest), Raw(watch), 0)
             .map_err(|fault| map_fault("watching a server", &fault))
@@ -92,7 +98,20 @@ impl Probes {
             Ok(()) | Err(MapError::KeyNotFound) => {}
             Err(fault) => return Err(map_fault("no longer watching a server", &fault)),
         }
+        self.write_filter(None)?;
         self.forget(|key, _| key.watch == watch.id)
+    }
+
+    /// Lets the packets of every watched server pass the first look, and those of one `more`.
+    fn write_filter(&mut self, more: Option<DestKey>) -> Result<(), ObserveError> {
+        let watched = self.watched.keys().filter_map(Result::ok).map(|key| key.0);
+        let mut filter = Filter::EMPTY;
+        for dest in watched.chain(more) {
+            filter.add(dest.server_addr, dest.server_family == AF_INET6);
+        }
+        self.filter
+            .set(0, Raw(filter), 0)
+            .map_err(|fault| map_fault("writing which servers are watched", &fault))
     }
 
     /// Deletes the flows that `is_over` names.

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_flow_that_moved_during_one_copy_is_live() {
-        let mut copies = [Tally::empty(); 2];
+        let mut copies = [Tally::empty(1); 2];
         copies[1].rings.classes[Class::Udp as usize].buckets[7] = (7 << 32) | 1;
         let reading = of(
             &copies,

@@ -12,7 +12,7 @@ use crate::identity::{Family, RealServer, VirtualService};
 pub(super) const FORGET_AFTER: Duration = Duration::from_secs(RING_SECONDS as u64);
 
 const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
+pub(super) const AF_INET6: u16 = 10;
 
 /// The key the programs build from the kernel's `struct ip_vs_dest`: network order, unused parts zero.
 pub(super) fn dest_key(service: &VirtualService, server: &RealServer) -> DestKey {

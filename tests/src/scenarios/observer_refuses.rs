@@ -1,5 +1,6 @@
 //! `observer-refuses`: where something is missing, the observer says what, and never reports silence instead.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::path::Path;
@@ -11,6 +12,7 @@ use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
 use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Sources};
 use nix::libc;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::clock;
 use crate::ledger::Server;
@@ -19,7 +21,7 @@ use crate::world::{Forwarding, VIP, World};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "observer-refuses",
-    about: "a renamed field, missing rights and a full flow table are each named, never taken for silence",
+    about: "a renamed field, missing rights, unknown functions and a full flow table are never taken for silence",
     programs: &[],
     observes: false,
     run,
@@ -49,8 +51,13 @@ fn run(_stage: &mut Stage) -> Result<Value> {
         hidden_addresses()?,
         no_rights(&service, &server)?,
     ];
+    let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), UDP).into());
+    let mistaken = [
+        unknown_functions(&world, &service, &server)?,
+        unknown_functions(&world, &service, &another)?,
+    ];
     let untracked = full_table(&world, &service, &server)?;
-    Ok(json!({"said": said, "untracked": untracked}))
+    Ok(json!({"said": said, "mistaken": mistaken, "untracked": untracked}))
 }
 
 fn refusal<T>(result: Result<T, ObserveError>, expected: &str) -> Result<String> {
@@ -117,6 +124,68 @@ fn no_rights(service: &VirtualService, server: &RealServer) -> Result<String> {
     Ok(said)
 }
 
+/// Where `packet_xmit` holds no function of IPVS the offsets must be wrong, and the reading says so: for packets of
+/// the watched server as for those of another.
+fn unknown_functions(world: &World, service: &VirtualService, watched: &RealServer) -> Result<u64> {
+    let folder = TempDir::new().context("cannot make a folder for the symbol table")?;
+    let kallsyms = folder.path().join("kallsyms");
+    fs::write(&kallsyms, displaced_functions()?)?;
+    let sources = Sources {
+        kallsyms: Some(kallsyms),
+        ..Sources::default()
+    };
+    let mut observer = world
+        .director()
+        .machine()
+        .within(|| Observer::prepare(&sources))?;
+    observer.watch(service, watched)?;
+    for _ in 0..5 {
+        send_from_new_port(world)?;
+    }
+    let reading = observer.read(service, watched, &quiet(), clock::now())?;
+    ensure!(
+        (reading.mistaken, reading.live_udp, reading.forwarded) == (5, 0, 0),
+        "no packet can be made sense of: {reading:?}"
+    );
+    Ok(reading.mistaken)
+}
+
+/// The lines of the symbol table about IPVS, each transmit function some bytes away from where it is.
+fn displaced_functions() -> Result<String> {
+    let mut lines = String::new();
+    for line in fs::read_to_string("/proc/kallsyms")?.lines() {
+        let Some((address, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        let mut address = u64::from_str_radix(address, 16)?;
+        if rest.contains(" ip_vs_") && rest.contains("_xmit") {
+            address += 4;
+        }
+        if rest.contains(" ip_vs_") {
+            writeln!(lines, "{address:016x} {rest}")?;
+        }
+    }
+    Ok(lines)
+}
+
+fn send_from_new_port(world: &World) -> Result<()> {
+    let client = world
+        .client()
+        .within(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
+    client.send_to(b"x", (VIP, UDP))?;
+    Ok(())
+}
+
+const WINDOW: Duration = Duration::from_secs(10);
+
+fn quiet() -> QuietWindows {
+    QuietWindows {
+        udp: WINDOW,
+        tcp: WINDOW,
+        closing: WINDOW,
+    }
+}
+
 /// Five flows and room for three: two are reported as untracked. What is swept out leaves room again.
 fn full_table(world: &World, service: &VirtualService, server: &RealServer) -> Result<u64> {
     let sources = Sources {
@@ -128,32 +197,20 @@ fn full_table(world: &World, service: &VirtualService, server: &RealServer) -> R
         .machine()
         .within(|| Observer::prepare(&sources))?;
     observer.watch(service, server)?;
-    let send_from_new_port = || {
-        let client = world
-            .client()
-            .within(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
-        client.send_to(b"x", (VIP, UDP))
-    };
-    let window = Duration::from_secs(10);
-    let quiet = QuietWindows {
-        udp: window,
-        tcp: window,
-        closing: window,
-    };
     for _ in 0..5 {
-        send_from_new_port()?;
+        send_from_new_port(world)?;
     }
-    let full = observer.read(service, server, &quiet, clock::now())?;
+    let full = observer.read(service, server, &quiet(), clock::now())?;
     ensure!(
         (full.live_udp, full.untracked) == (3, 2),
         "three of five have room: {full:?}"
     );
     observer.relay_messages();
 
-    clock::pass(QuietWindows::LONGEST + window);
+    clock::pass(QuietWindows::LONGEST + WINDOW);
     observer.sweep(clock::now())?;
-    send_from_new_port()?;
-    let swept = observer.read(service, server, &quiet, clock::now())?;
+    send_from_new_port(world)?;
+    let swept = observer.read(service, server, &quiet(), clock::now())?;
     ensure!(
         (swept.live_udp, swept.untracked) == (1, 2),
         "there is room again: {swept:?}"

@@ -1,0 +1,106 @@
+//! Two ways to be quick about a packet: which servers cannot be watched, and which are known to be.
+//!
+//! [`Filter`] answers for the many packets of servers nobody watches, from the server's address alone. [`Known`]
+//! remembers for a second what a full look at a destination said. Neither decides alone that a server is watched.
+
+use crate::cell::Cell;
+
+const WORDS: usize = 64;
+const BITS: u32 = WORDS as u32 * 64;
+
+/// A set of server addresses that may say yes wrongly, never no: one bit per hashed address, 4096 of them.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Filter<T> {
+    pub words: [T; WORDS],
+    /// How many unwatched connections were checked for plausibility since the set was last written.
+    pub checked: T,
+}
+
+impl Filter<u64> {
+    pub const EMPTY: Filter<u64> = Filter {
+        words: [0; WORDS],
+        checked: 0,
+    };
+
+    /// Adds an address: words in memory order, of an IPv4 address only the first.
+    pub const fn add(&mut self, addr: [u32; 4], is_v6: bool) {
+        let bit = bit(if is_v6 { fold(addr) } else { addr[0] });
+        self.words[(bit / 64) as usize] |= 1 << (bit % 64);
+    }
+}
+
+impl Filter<Cell> {
+    /// Whether the server at `addr` may be watched. The family is not asked for, so that reading it can be spared;
+    /// what follows an IPv4 address in memory can only lead to a needless yes.
+    #[inline(always)]
+    pub fn may_hold(&self, addr: &[u32; 4]) -> bool {
+        self.has(bit(addr[0])) || self.has(bit(fold(*addr)))
+    }
+
+    #[inline(always)]
+    fn has(&self, bit: u32) -> bool {
+        self.words
+            .get((bit / 64) as usize)
+            .is_some_and(|word| word.load() & (1 << (bit % 64)) != 0)
+    }
+}
+
+#[inline(always)]
+const fn fold(addr: [u32; 4]) -> u32 {
+    addr[0] ^ addr[1] ^ addr[2] ^ addr[3]
+}
+
+/// Spreads a word over the bits: multiplied by 2^32 over the golden ratio, the topmost bits are the most mixed.
+#[inline(always)]
+const fn bit(word: u32) -> u32 {
+    word.wrapping_mul(0x9e37_79b1) >> (32 - BITS.trailing_zeros())
+}
+
+/// How many destinations can be remembered at once. A power of two.
+pub const PLACES: u32 = 1024;
+
+/// One destination that a full look found to be watched, valid within the second of that look. Only for so long,
+/// because the kernel may free a destination and use its memory for another; IPVS takes minutes for that.
+///
+/// Several CPUs write and read without a lock. The key is kept combined with the value, so halves of two different
+/// entries fit no destination.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Known<T> {
+    pub key: T,
+    pub value: T,
+}
+
+const SLOT_BITS: u32 = 9;
+const SECOND_BITS: u32 = 32 - SLOT_BITS;
+const _: () = assert!(crate::layout::SLOTS <= 1 << SLOT_BITS);
+
+impl Known<Cell> {
+    /// Where the destination at this address would be remembered.
+    #[inline(always)]
+    pub fn place(dest: u64) -> u32 {
+        ((dest >> 6) as u32).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
+    }
+
+    /// The slot and the id of the watch, if this is `dest`, looked at in `second`.
+    #[inline(always)]
+    pub fn recall(&self, dest: u64, second: u32) -> Option<(u32, u32)> {
+        let value = self.value.load();
+        let fits = self.key.load() ^ value == dest && (value as u32) >> SLOT_BITS == cut(second);
+        fits.then_some((value as u32 & ((1 << SLOT_BITS) - 1), (value >> 32) as u32))
+    }
+
+    #[inline(always)]
+    pub fn keep(&self, dest: u64, second: u32, slot: u32, id: u32) {
+        let value = (id as u64) << 32 | (cut(second) << SLOT_BITS) as u64 | slot as u64;
+        self.key.store(dest ^ value);
+        self.value.store(value);
+    }
+}
+
+/// Enough of a second to tell it from others for 97 days.
+#[inline(always)]
+const fn cut(second: u32) -> u32 {
+    second & ((1 << SECOND_BITS) - 1)
+}
