@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ipvsdrain::api::client::Client;
 use ipvsdrain::api::{DrainView, FlowsView, Status};
+use nix::sys::signal::Signal;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use tempfile::TempDir;
 
@@ -39,24 +40,7 @@ impl<'world> Daemon<'world> {
     pub fn start_without(world: &'world World, options: &[&str], missing: &[CapabilitySet]) -> Result<Self> {
         let director = world.director().machine();
         let folder = TempDir::new().context("cannot make a folder for the daemon")?;
-        let log = File::create(folder.path().join("log"))?;
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["daemon", "--socket"])
-            .arg(folder.path().join("socket"));
-        command
-            .arg("--state")
-            .arg(folder.path().join("state"))
-            .args(options);
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = director.within(|| {
-            // The bounding set belongs to this thread, which ends with this closure; the child inherits it.
-            for capability in missing {
-                remove_capability_from_bounding_set(*capability)
-                    .with_context(|| format!("cannot give up {capability:?}"))?;
-            }
-            Process::start(&mut command)
-        })?;
+        let process = launch(director, &folder, options, missing)?;
         let mut daemon = Self {
             director,
             process,
@@ -64,6 +48,17 @@ impl<'world> Daemon<'world> {
         };
         daemon.await_socket()?;
         Ok(daemon)
+    }
+
+    /// Kills it as a crash would, and starts it again with the journal it left.
+    pub fn crash_and_restart(&mut self) -> Result<()> {
+        self.process.signal(Signal::SIGKILL)?;
+        ensure!(
+            self.process.await_end(START_LIMIT)?,
+            "the daemon survives SIGKILL for {START_LIMIT:?}"
+        );
+        self.process = launch(self.director, &self.folder, &[], &[])?;
+        self.await_socket()
     }
 
     fn await_socket(&mut self) -> Result<()> {
@@ -145,6 +140,36 @@ impl<'world> Daemon<'world> {
         let found = self.status()?.drains.into_iter().rev().find(of);
         found.with_context(|| format!("the daemon shows no drain of {place}"))
     }
+}
+
+/// Starts the daemon's process; its socket, journal and log lie in `folder`.
+fn launch(
+    director: &Machine,
+    folder: &TempDir,
+    options: &[&str],
+    missing: &[CapabilitySet],
+) -> Result<Process> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("log"))?;
+    let mut command = Command::new(PROGRAM);
+    command
+        .args(["daemon", "--socket"])
+        .arg(folder.path().join("socket"));
+    command
+        .arg("--state")
+        .arg(folder.path().join("state"))
+        .args(options);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    director.within(|| {
+        // The bounding set belongs to this thread, which ends with this closure; the child inherits it.
+        for capability in missing {
+            remove_capability_from_bounding_set(*capability)
+                .with_context(|| format!("cannot give up {capability:?}"))?;
+        }
+        Process::start(&mut command)
+    })
 }
 
 /// A client that waits for its drain's end.

@@ -1,6 +1,7 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
 mod broken_observer;
+mod daemon_crashes;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
@@ -27,6 +28,7 @@ pub const SCENARIOS: &[Scenario] = &[
     sysctl_put_back::SCENARIO,
     weight_restored::SCENARIO,
     broken_observer::SCENARIO,
+    daemon_crashes::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     observer_cost::SCENARIO,
