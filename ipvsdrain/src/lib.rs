@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod clock;
 pub mod drain;
 pub mod forwarding;
 pub mod identity;

@@ -1,7 +1,7 @@
 //! One axis of time: nanoseconds of `CLOCK_MONOTONIC`, the clock the eBPF programs read with
 //! `bpf_ktime_get_ns`. It stops while the machine is suspended, so a suspend is never mistaken for silence.
 //!
-//! This is a plain value: nobody reads a clock here. [`crate::supervise`] does, and passes it on.
+//! This is a plain value: nobody reads a clock here. [`crate::clock`] does, and whoever needs the time passes it on.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

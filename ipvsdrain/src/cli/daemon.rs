@@ -12,8 +12,9 @@ use tracing::info;
 
 use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
+use crate::clock;
 use crate::supervise::journal::Journal;
-use crate::supervise::{Linux, Sources, Supervisor, clock};
+use crate::supervise::{Linux, Sources, Supervisor};
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
 /// `CAP_SYSLOG`, or root.

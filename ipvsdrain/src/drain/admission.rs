@@ -1,6 +1,6 @@
 //! How a drain begins, and how it is undone.
 
-use super::facts::{Facts, Table};
+use super::facts::Table;
 use super::policy::{Policy, PolicyError};
 use super::record::{Observed, Record, State, Transition};
 use crate::identity::{RealServer, VirtualService};
@@ -63,7 +63,7 @@ pub enum Refusal {
 /// Admits a drain: the record to journal before anything is done.
 pub fn begin(
     request: &Request,
-    facts: &Facts,
+    table: &Table,
     boot_id: &str,
     now: Moment,
     now_unix: u64,
@@ -76,7 +76,7 @@ pub fn begin(
         why,
     } = request.clone();
     policy.check()?;
-    let present = match &facts.table {
+    let present = match table {
         Table::Unknown(fault) => return Err(Refusal::TableUnknown(fault.clone())),
         Table::NoService => return Err(Refusal::NoService(service)),
         Table::NoServer => return Err(Refusal::NoServer { service, server }),

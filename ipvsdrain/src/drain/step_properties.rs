@@ -118,7 +118,7 @@ proptest! {
             ..Policy::default()
         };
         let mut now = Moment::from_secs(1000);
-        let mut record = begin(&request(policy), &facts(server(5), flows()), "boot", now, 0).unwrap();
+        let mut record = begin(&request(policy), &facts(server(5), flows()).table, "boot", now, 0).unwrap();
         let (mut packets, mut last_packet) = (500, None);
         let mut moved_at = now;
         for second in &seconds {

@@ -60,7 +60,14 @@ pub(super) fn request(policy: Policy) -> Request {
 }
 
 fn begun(policy: Policy) -> Record {
-    begin(&request(policy), &facts(server(5), flows()), "boot", at(0), 0).unwrap()
+    begin(
+        &request(policy),
+        &facts(server(5), flows()).table,
+        "boot",
+        at(0),
+        0,
+    )
+    .unwrap()
 }
 
 /// A drain that was found at weight 0 at second 0.
@@ -485,7 +492,7 @@ fn the_last_server_with_a_weight_is_neither_drained_nor_removed() {
     };
     let refused = begin(
         &request(Policy::default()),
-        &facts(alone, flows()),
+        &facts(alone, flows()).table,
         "boot",
         at(0),
         0,
@@ -513,7 +520,7 @@ fn a_scheduler_that_drops_at_weight_zero_is_refused() {
     };
     let refused = begin(
         &request(Policy::default()),
-        &facts(dropping, flows()),
+        &facts(dropping, flows()).table,
         "boot",
         at(0),
         0,

@@ -6,7 +6,6 @@
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
 //! `seed` reads the kernel's own table once per watch.
 
-mod clock;
 mod detail;
 mod error;
 mod facts;
@@ -35,6 +34,7 @@ pub use self::seed::SeedSummary;
 use self::detail::Latest;
 use self::object::Object;
 use self::probes::Probes;
+use crate::clock;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 

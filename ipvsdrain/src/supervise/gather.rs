@@ -1,7 +1,7 @@
 //! Facts for one drain, gathered just before its step.
 
 use super::kernel::Kernel;
-use crate::drain::{Evidence, Facts, Record, Request};
+use crate::drain::{Facts, Record};
 
 /// Reads everything a step may rely on. The table comes first: a packet seen by the observer and not yet by the
 /// kernel's counter is late, the reverse would be a contradiction.
@@ -25,21 +25,5 @@ pub(super) async fn facts(
         expire_nodest_conn: kernel.expire_nodest(),
         expire_nodest_borrowed_elsewhere,
         watched,
-    }
-}
-
-/// Facts for admitting a drain of a server that nobody watches yet.
-pub(super) async fn admission_facts(
-    kernel: &mut impl Kernel,
-    request: &Request,
-    expire_nodest_borrowed_elsewhere: Option<bool>,
-) -> Facts {
-    Facts {
-        table: kernel.table(&request.service, &request.server).await,
-        flows: Evidence::Unknown("not watched yet".to_owned()),
-        counters: kernel.counters(),
-        expire_nodest_conn: kernel.expire_nodest(),
-        expire_nodest_borrowed_elsewhere,
-        watched: kernel.is_watched(&request.service, &request.server),
     }
 }

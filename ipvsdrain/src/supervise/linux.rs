@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::clock;
 use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 use super::sysctl::Sysctls;
+use crate::clock;
 use crate::drain::{Evidence, Flows, Policy, Server, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};

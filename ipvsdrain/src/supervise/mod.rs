@@ -3,7 +3,6 @@
 //! Journal first, kernel second, confirm third. Only [`executor`] changes the kernel, and only through
 //! [`Kernel`]; only [`journal`] writes to disk.
 
-pub mod clock;
 mod executor;
 #[cfg(test)]
 pub(crate) mod fake_kernel;

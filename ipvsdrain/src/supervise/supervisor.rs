@@ -222,10 +222,9 @@ impl<K: Kernel> Supervisor<K> {
             }
             .into());
         }
-        let borrowed = self.borrowed_elsewhere(key);
-        let facts = gather::admission_facts(&mut self.kernel, request, borrowed).await;
+        let table = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
-        let mut record = drain::begin(request, &facts, &self.boot_id, now, (self.unix_time)())?;
+        let mut record = drain::begin(request, &table, &self.boot_id, now, (self.unix_time)())?;
         record.id = self.journal.save(&record)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
         self.records.insert(key, record);

@@ -16,8 +16,8 @@ use std::time::Duration;
 pub use self::summary::SeedSummary;
 
 use self::lines::Lines;
-use super::clock;
 use super::error::ObserveError;
+use crate::clock;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
