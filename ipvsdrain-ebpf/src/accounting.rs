@@ -4,11 +4,15 @@
 //! the second it was last seen in. A packet moves its flow's unit at most once a second; live flows within a window
 //! are the sum of the window's buckets. Buckets are never cleared: one that carries an older second is empty.
 //!
+//! A flow belongs to one server at a time. Where its unit lies is one number, its [`Place`], which names the watch of
+//! that server too: a flow that IPVS hands to another server takes its unit along.
+//!
 //! Exact under concurrent CPUs, without a loop or a lock: a unit is added to its new bucket *before* the flow's
 //! place says so, and whoever swaps the place out removes what it found there. So nothing is removed that was not
 //! added first, and for a moment a flow can count twice, never zero times.
 
 use crate::cell::Cell;
+use crate::layout::{SLOTS, Tally, Watch};
 
 /// Seconds in a ring.
 pub const RING_SECONDS: u32 = 256;
@@ -58,21 +62,49 @@ impl Class {
     }
 }
 
-/// A class and a second, packed into the 64 bits a flow keeps: `(class + 1) << 32 | second`; 0 is nowhere.
+/// Where a flow's unit lies, in the 64 bits a flow keeps; 0 is nowhere. From the lowest bit: 32 of the second, 2 of
+/// `class + 1`, 9 of the server's slot, 21 of the watch's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(u64);
+
+const CLASS_SHIFT: u32 = 32;
+const SLOT_SHIFT: u32 = 34;
+const ID_SHIFT: u32 = 43;
+const _: () = assert!(SLOTS <= 1 << (ID_SHIFT - SLOT_SHIFT));
+
+/// Ids of watches go from 1 to this, and around again.
+pub const LAST_ID: u32 = (1 << (u64::BITS - ID_SHIFT)) - 1;
 
 impl Place {
     pub const NOWHERE: Place = Place(0);
 
-    /// The place of a flow of `class` last seen in `second`.
+    /// The place of a flow of `class`, last seen in `second`, under `watch`.
     #[inline(always)]
-    pub const fn at(class: Class, second: u32) -> Self {
-        Self(((class as u64 + 1) << 32) | second as u64)
+    pub const fn at(watch: Watch, class: Class, second: u32) -> Self {
+        let owner = (watch.id as u64) << ID_SHIFT | (watch.slot as u64) << SLOT_SHIFT;
+        Self(owner | (class as u64 + 1) << CLASS_SHIFT | second as u64)
+    }
+
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 
     pub const fn bits(self) -> u64 {
         self.0
+    }
+
+    /// The watch the flow belongs to; of [`Place::NOWHERE`] an id that no watch has.
+    #[inline(always)]
+    pub const fn watch(self) -> Watch {
+        Watch {
+            slot: (self.0 >> SLOT_SHIFT) as u32 & (SLOTS - 1),
+            id: (self.0 >> ID_SHIFT) as u32,
+        }
+    }
+
+    #[inline(always)]
+    const fn has_owner_of(self, other: Place) -> bool {
+        self.0 >> SLOT_SHIFT == other.0 >> SLOT_SHIFT
     }
 
     #[inline(always)]
@@ -83,7 +115,52 @@ impl Place {
     /// The class's index, or more than any index for [`Place::NOWHERE`].
     #[inline(always)]
     const fn class_index(self) -> u64 {
-        (self.0 >> 32).wrapping_sub(1)
+        (self.0 >> CLASS_SHIFT & 3).wrapping_sub(1)
+    }
+}
+
+/// What a packet meant for its flow's unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It lies with the server it lay with.
+    Stayed,
+    /// It lay nowhere.
+    Started,
+    /// It lay with a watch that is over.
+    Returned,
+    /// It lay with the watch in this slot.
+    CameFrom(u32),
+}
+
+/// Moves a flow to `new`, a place of `own`, where its packet was just seen; `place` is the flow's own cell.
+/// `tally_of` finds the tally in another slot.
+#[inline(always)]
+pub fn packet<'a>(
+    own: &'a Tally<Cell>,
+    place: &Cell,
+    new: Place,
+    tally_of: impl Fn(u32) -> Option<&'a Tally<Cell>>,
+) -> Moved {
+    if place.load() == new.0 {
+        return Moved::Stayed;
+    }
+    own.rings.add(new);
+    let old = Place(place.swap(new.0));
+    if old.has_owner_of(new) {
+        // `old == new` means another CPU was faster: the unit just added is one too many.
+        own.rings.remove(old, new.second());
+        return Moved::Stayed;
+    }
+    if old == Place::NOWHERE {
+        return Moved::Started;
+    }
+    let Watch { slot, id } = old.watch();
+    match tally_of(slot) {
+        Some(other) if other.watch.load() == id as u64 => {
+            other.rings.remove(old, new.second());
+            Moved::CameFrom(slot)
+        }
+        _ => Moved::Returned,
     }
 }
 
@@ -104,20 +181,6 @@ pub struct Rings<T> {
 const UNIT: u64 = 1;
 
 impl Rings<Cell> {
-    /// Moves a flow to `new`, where its packet was just seen; `place` is the flow's own cell. Returns whether the
-    /// flow was nowhere before. `now` is the second of `new`.
-    #[inline(always)]
-    pub fn packet(&self, place: &Cell, new: Place) -> bool {
-        if place.load() == new.0 {
-            return false;
-        }
-        self.add(new);
-        let old = Place(place.swap(new.0));
-        // `old == new` means another CPU was faster: the unit just added is one too many.
-        self.remove(old, new.second());
-        old == Place::NOWHERE
-    }
-
     #[inline(always)]
     fn bucket(&self, place: Place) -> Option<&Cell> {
         let ring = self.classes.get(place.class_index() as usize)?;

@@ -1,9 +1,10 @@
 //! Two ways to be quick about a packet: which servers cannot be watched, and which are known to be.
 //!
-//! [`Filter`] answers for the many packets of servers nobody watches, from the server's address alone. [`Known`]
+//! [`Filter`] answers for the many packets of servers nobody cares for, from the server's address alone. [`Known`]
 //! remembers for a second what a full look at a destination said. Neither decides alone that a server is watched.
 
 use crate::cell::Cell;
+use crate::layout::Watch;
 
 const WORDS: usize = 64;
 const BITS: u32 = WORDS as u32 * 64;
@@ -15,12 +16,18 @@ pub struct Filter<T> {
     pub words: [T; WORDS],
     /// How many unwatched connections were checked for plausibility since the set was last written.
     pub checked: T,
+    /// Another number each time the set is written.
+    pub generation: T,
+    /// Not 0 while arrivals are witnessed: then the set also holds servers a flow may be handed to.
+    pub arrivals: T,
 }
 
 impl Filter<u64> {
     pub const EMPTY: Filter<u64> = Filter {
         words: [0; WORDS],
         checked: 0,
+        generation: 0,
+        arrivals: 0,
     };
 
     /// Adds an address: words in memory order, of an IPv4 address only the first.
@@ -60,8 +67,17 @@ const fn bit(word: u32) -> u32 {
 /// How many destinations can be remembered at once. A power of two.
 pub const PLACES: u32 = 1024;
 
-/// One destination that a full look found to be watched, valid within the second of that look. Only for so long,
-/// because the kernel may free a destination and use its memory for another; IPVS takes minutes for that.
+/// What a full look at a destination said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    Watched(Watch),
+    /// Nobody watches it.
+    Other,
+}
+
+/// One destination and what a full look at it said, valid within the second of that look. Only for so long, because
+/// the kernel may free a destination and use its memory for another; IPVS takes minutes for that, unless a network
+/// namespace ends. That nobody watches it is also valid only until the filter is written anew.
 ///
 /// Several CPUs write and read without a lock. The key is kept combined with the value, so halves of two different
 /// entries fit no destination.
@@ -72,9 +88,11 @@ pub struct Known<T> {
     pub value: T,
 }
 
-const SLOT_BITS: u32 = 9;
+const SLOT_BITS: u32 = 10;
 const SECOND_BITS: u32 = 32 - SLOT_BITS;
-const _: () = assert!(crate::layout::SLOTS <= 1 << SLOT_BITS);
+/// In place of a slot: nobody watches it, and the id is the filter's generation.
+const NO_SLOT: u32 = (1 << SLOT_BITS) - 1;
+const _: () = assert!(crate::layout::SLOTS <= NO_SLOT);
 
 impl Known<Cell> {
     /// Where the destination at this address would be remembered.
@@ -83,23 +101,33 @@ impl Known<Cell> {
         ((dest >> 6) as u32).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
     }
 
-    /// The slot and the id of the watch, if this is `dest`, looked at in `second`.
+    /// What was said, if this is `dest`, looked at in `second`, under this `generation` of the filter.
     #[inline(always)]
-    pub fn recall(&self, dest: u64, second: u32) -> Option<(u32, u32)> {
+    pub fn recall(&self, dest: u64, second: u32, generation: u64) -> Option<Look> {
         let value = self.value.load();
-        let fits = self.key.load() ^ value == dest && (value as u32) >> SLOT_BITS == cut(second);
-        fits.then_some((value as u32 & ((1 << SLOT_BITS) - 1), (value >> 32) as u32))
+        if self.key.load() ^ value != dest || (value as u32) >> SLOT_BITS != cut(second) {
+            return None;
+        }
+        let (slot, id) = (value as u32 & NO_SLOT, (value >> 32) as u32);
+        if slot != NO_SLOT {
+            return Some(Look::Watched(Watch { slot, id }));
+        }
+        (id == generation as u32).then_some(Look::Other)
     }
 
     #[inline(always)]
-    pub fn keep(&self, dest: u64, second: u32, slot: u32, id: u32) {
+    pub fn keep(&self, dest: u64, second: u32, generation: u64, look: Look) {
+        let (slot, id) = match look {
+            Look::Watched(watch) => (watch.slot, watch.id),
+            Look::Other => (NO_SLOT, generation as u32),
+        };
         let value = (id as u64) << 32 | (cut(second) << SLOT_BITS) as u64 | slot as u64;
         self.key.store(dest ^ value);
         self.value.store(value);
     }
 }
 
-/// Enough of a second to tell it from others for 97 days.
+/// Enough of a second to tell it from others for 48 days.
 #[inline(always)]
 const fn cut(second: u32) -> u32 {
     second & ((1 << SECOND_BITS) - 1)

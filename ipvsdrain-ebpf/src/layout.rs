@@ -10,7 +10,7 @@ use crate::first_look::{Filter, Known};
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
 /// an object that carries another.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 /// The ELF section that holds [`LAYOUT_VERSION`], little-endian.
 pub const LAYOUT_SECTION: &str = "ipvsdrain.layout";
@@ -101,6 +101,9 @@ pub struct Kernel {
     pub conn: ConnFields,
     pub dest: DestFields,
     pub network: NetworkFields,
+    /// 1: an arriving packet keeps its flow live, because nobody sees it being forwarded. 0: that is seen.
+    pub arrival_is_life: u32,
+    pub padding: u32,
     /// Addresses of the functions `packet_xmit` may point to; 0 where this kernel has none.
     pub xmits: [u64; XMITS],
 }
@@ -130,17 +133,17 @@ pub struct DestKey {
 pub struct Watch {
     /// The server's index in the map `TALLIES`.
     pub slot: u32,
-    /// A number never used twice, so that flows of an earlier watch of the same slot are told apart.
+    /// From 1 to [`crate::accounting::LAST_ID`], so that flows of an earlier watch of the same slot are told apart.
     pub id: u32,
 }
 
-/// A client's 5-tuple towards one watched server: key of the map `FLOWS`.
+/// A client's 5-tuple, as its packets carry it and as IPVS keeps it: key of the map `FLOWS`. Which server it belongs
+/// to stands in the flow's place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FlowKey {
     pub client_addr: [u32; 4],
     pub virtual_addr: [u32; 4],
-    pub watch: u32,
     pub client_port: u16,
     pub virtual_port: u16,
     pub protocol: u16,
@@ -165,6 +168,10 @@ pub struct Flow<T> {
     pub conn: T,
     /// IPVS's own state number for the protocol.
     pub state: T,
+    /// Packets from the client that came in. Never less than what was forwarded: a packet that went out has come in.
+    pub arrived: T,
+    /// Packets from the client that were forwarded to another server.
+    pub elsewhere: T,
 }
 
 /// Everything counted for one watched server: value of the map `TALLIES`.
@@ -184,6 +191,14 @@ pub struct Tally<T> {
     pub untracked: T,
     /// Flows seen for the first time.
     pub flows_started: T,
+    /// Packets from clients of tracked flows that came in. Means something while arrivals are witnessed.
+    pub arrived: T,
+    /// Those among them that were forwarded to another server.
+    pub elsewhere: T,
+    /// Flows that were handed to another server.
+    pub flows_moved: T,
+    /// Packets that were forwarded although no witnessed interface saw them come in, of flows known for a second.
+    pub unwitnessed: T,
 }
 
 /// What went wrong in the programs, over all servers: the only value of the map `HEALTH`. Anything but zero voids
@@ -207,14 +222,14 @@ macro_rules! plain {
 }
 
 plain! {
-    Kernel = 64 + 48 + 16 + XMITS * 8;
+    Kernel = 64 + 48 + 16 + 8 + XMITS * 8;
     DestKey = 48;
     Watch = 8;
-    FlowKey = 44;
-    Flow<u64> = 64;
-    Tally<u64> = CLASSES * RING_SECONDS as usize * 8 + 48;
+    FlowKey = 40;
+    Flow<u64> = 80;
+    Tally<u64> = CLASSES * RING_SECONDS as usize * 8 + 80;
     Health<u64> = 24;
-    Filter<u64> = 520;
+    Filter<u64> = 536;
     Known<u64> = 16;
 }
 
@@ -227,6 +242,31 @@ const _: () = {
     assert!(align_of::<Tally<Cell>>() == 8 && align_of::<FlowKey>() == 4 && align_of::<DestKey>() == 4);
     assert!(BLOCK.is_power_of_two());
 };
+
+#[cfg(not(target_arch = "bpf"))]
+impl Tally<Cell> {
+    /// As `counts` say; for tests on the host, where no map holds the cells.
+    pub fn of(counts: &Tally<u64>) -> Self {
+        let cell = Cell::new;
+        Self {
+            rings: Rings {
+                classes: counts.rings.classes.map(|ring| Ring {
+                    buckets: ring.buckets.map(Cell::new),
+                }),
+            },
+            watch: cell(counts.watch),
+            packets: cell(counts.packets),
+            forwarded: cell(counts.forwarded),
+            last_packet: cell(counts.last_packet),
+            untracked: cell(counts.untracked),
+            flows_started: cell(counts.flows_started),
+            arrived: cell(counts.arrived),
+            elsewhere: cell(counts.elsewhere),
+            flows_moved: cell(counts.flows_moved),
+            unwitnessed: cell(counts.unwitnessed),
+        }
+    }
+}
 
 impl Tally<u64> {
     /// Nothing counted yet for the watch of this id.
@@ -244,6 +284,10 @@ impl Tally<u64> {
             last_packet: 0,
             untracked: 0,
             flows_started: 0,
+            arrived: 0,
+            elsewhere: 0,
+            flows_moved: 0,
+            unwitnessed: 0,
         }
     }
 }

@@ -3,30 +3,33 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW, Place, RING_SECONDS, Ring, Rings};
+use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW, Moved, Place, RING_SECONDS, Ring, packet};
 use ipvsdrain_ebpf::cell::Cell;
+use ipvsdrain_ebpf::layout::{Tally, Watch};
 use proptest::prelude::*;
 
 const CLASSES: [Class; 3] = [Class::Udp, Class::TcpOpen, Class::TcpClosing];
+const ONLY: Watch = Watch { slot: 7, id: 3 };
 
-fn empty() -> Rings<Cell> {
-    Rings {
-        classes: std::array::from_fn(|_| Ring {
-            buckets: std::array::from_fn(|_| Cell::new(0)),
-        }),
-    }
+fn empty() -> Tally<Cell> {
+    Tally::of(&Tally::empty(ONLY.id))
 }
 
-fn copy(rings: &Rings<Cell>) -> Rings<u64> {
-    Rings {
-        classes: std::array::from_fn(|class| Ring {
-            buckets: std::array::from_fn(|bucket| rings.classes[class].buckets[bucket].load()),
-        }),
-    }
+fn place(class: Class, second: u32) -> Place {
+    Place::at(ONLY, class, second)
 }
 
-fn live(rings: &Rings<Cell>, class: Class, window: u32, now: u32) -> u64 {
-    copy(rings).classes[class as usize].live(window, now)
+/// A packet of the one watched server; returns whether the flow is new.
+fn seen(tally: &Tally<Cell>, flow: &Cell, class: Class, second: u32) -> bool {
+    packet(tally, flow, place(class, second), |_| None) != Moved::Stayed
+}
+
+fn live(tally: &Tally<Cell>, class: Class, window: u32, now: u32) -> u64 {
+    let ring = &tally.rings.classes[class as usize];
+    Ring {
+        buckets: std::array::from_fn(|bucket| ring.buckets[bucket].load()),
+    }
+    .live(window, now)
 }
 
 fn flow() -> Cell {
@@ -34,32 +37,79 @@ fn flow() -> Cell {
 }
 
 #[test]
+fn a_place_reads_back_as_it_was_written() {
+    for watch in [
+        ONLY,
+        Watch { slot: 511, id: 1 },
+        Watch {
+            slot: 0,
+            id: (1 << 21) - 1,
+        },
+    ] {
+        for class in CLASSES {
+            assert_eq!(Place::at(watch, class, u32::MAX).watch(), watch);
+            assert_ne!(Place::at(watch, class, 0), Place::NOWHERE);
+        }
+    }
+    assert_eq!(Place::NOWHERE.watch().id, 0, "which no watch has");
+}
+
+#[test]
+fn a_flow_handed_to_another_server_takes_its_unit_along() {
+    let (first, second) = (empty(), empty());
+    let other = Watch { slot: 8, id: 4 };
+    second.watch.store(4);
+    let tallies = |slot| {
+        [(7, &first), (8, &second)]
+            .into_iter()
+            .find(|(at, _)| *at == slot)
+            .map(|(_, tally)| tally)
+    };
+    let flow = flow();
+    assert_eq!(
+        packet(&first, &flow, place(Class::Udp, 50), tallies),
+        Moved::Started
+    );
+    let there = Place::at(other, Class::Udp, 51);
+    assert_eq!(packet(&second, &flow, there, tallies), Moved::CameFrom(7));
+    assert_eq!(live(&first, Class::Udp, 100, 51), 0);
+    assert_eq!(live(&second, Class::Udp, 100, 51), 1);
+    // A watch that is over has nothing to give back: its rings were cleared for another.
+    second.watch.store(5);
+    assert_eq!(
+        packet(&first, &flow, place(Class::Udp, 52), tallies),
+        Moved::Returned
+    );
+    assert_eq!(live(&first, Class::Udp, 100, 52), 1);
+}
+
+#[test]
 fn a_flow_is_live_until_its_window_ends_and_not_a_second_longer() {
-    let (rings, flow) = (empty(), flow());
-    assert!(rings.packet(&flow, Place::at(Class::Udp, 1000)));
-    assert_eq!(live(&rings, Class::Udp, 10, 1009), 1);
-    assert_eq!(live(&rings, Class::Udp, 10, 1010), 0);
-    assert_eq!(live(&rings, Class::Udp, 1, 1000), 1);
-    assert_eq!(live(&rings, Class::Udp, 1, 1001), 0);
-    assert_eq!(live(&rings, Class::Udp, 0, 1000), 0);
+    let (tally, flow) = (empty(), flow());
+    assert!(seen(&tally, &flow, Class::Udp, 1000));
+    assert_eq!(live(&tally, Class::Udp, 10, 1009), 1);
+    assert_eq!(live(&tally, Class::Udp, 10, 1010), 0);
+    assert_eq!(live(&tally, Class::Udp, 1, 1000), 1);
+    assert_eq!(live(&tally, Class::Udp, 1, 1001), 0);
+    assert_eq!(live(&tally, Class::Udp, 0, 1000), 0);
 }
 
 #[test]
 fn the_longest_window_is_kept_and_a_longer_one_is_cut() {
-    let (rings, flow) = (empty(), flow());
-    rings.packet(&flow, Place::at(Class::TcpOpen, 5));
+    let (tally, flow) = (empty(), flow());
+    seen(&tally, &flow, Class::TcpOpen, 5);
     let edge = 5 + LONGEST_WINDOW;
-    assert_eq!(live(&rings, Class::TcpOpen, LONGEST_WINDOW, edge - 1), 1);
-    assert_eq!(live(&rings, Class::TcpOpen, u32::MAX, edge), 0);
+    assert_eq!(live(&tally, Class::TcpOpen, LONGEST_WINDOW, edge - 1), 1);
+    assert_eq!(live(&tally, Class::TcpOpen, u32::MAX, edge), 0);
 }
 
 #[test]
 fn a_change_of_class_moves_the_flow() {
-    let (rings, flow) = (empty(), flow());
-    rings.packet(&flow, Place::at(Class::TcpOpen, 50));
-    assert!(!rings.packet(&flow, Place::at(Class::TcpClosing, 50)));
-    assert_eq!(live(&rings, Class::TcpOpen, 100, 50), 0);
-    assert_eq!(live(&rings, Class::TcpClosing, 100, 50), 1);
+    let (tally, flow) = (empty(), flow());
+    seen(&tally, &flow, Class::TcpOpen, 50);
+    assert!(!seen(&tally, &flow, Class::TcpClosing, 50));
+    assert_eq!(live(&tally, Class::TcpOpen, 100, 50), 0);
+    assert_eq!(live(&tally, Class::TcpClosing, 100, 50), 1);
 }
 
 #[test]
@@ -72,11 +122,11 @@ fn a_flow_that_returns_after_the_ring_went_round_counts_once() {
         RING_SECONDS + 1,
         10_000,
     ] {
-        let (rings, flow) = (empty(), flow());
-        rings.packet(&flow, Place::at(Class::Udp, 7));
-        rings.packet(&flow, Place::at(Class::Udp, 7 + silence));
+        let (tally, flow) = (empty(), flow());
+        seen(&tally, &flow, Class::Udp, 7);
+        seen(&tally, &flow, Class::Udp, 7 + silence);
         assert_eq!(
-            live(&rings, Class::Udp, LONGEST_WINDOW, 7 + silence),
+            live(&tally, Class::Udp, LONGEST_WINDOW, 7 + silence),
             1,
             "after {silence} s"
         );
@@ -99,12 +149,12 @@ fn no_unit_is_lost_or_doubled_between_cpus() {
     const CPUS: u32 = 4;
     const FLOWS: usize = 3;
     const SECONDS: u32 = 2000;
-    let rings = empty();
+    let tally = empty();
     let flows: [Cell; FLOWS] = std::array::from_fn(|_| flow());
     let clock = AtomicU32::new(0);
     std::thread::scope(|scope| {
         for cpu in 0..CPUS {
-            let (rings, flows, clock) = (&rings, &flows, &clock);
+            let (tally, flows, clock) = (&tally, &flows, &clock);
             scope.spawn(move || {
                 let mut step = cpu;
                 loop {
@@ -114,7 +164,7 @@ fn no_unit_is_lost_or_doubled_between_cpus() {
                     }
                     step = step.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let class = CLASSES[(step >> 16) as usize % 3];
-                    rings.packet(&flows[(step >> 24) as usize % FLOWS], Place::at(class, now));
+                    seen(tally, &flows[(step >> 24) as usize % FLOWS], class, now);
                     if step % 40 == 0 {
                         clock.fetch_add(1, Ordering::SeqCst);
                     }
@@ -124,11 +174,11 @@ fn no_unit_is_lost_or_doubled_between_cpus() {
     });
     let now = clock.load(Ordering::SeqCst);
     for flow in &flows {
-        rings.packet(flow, Place::at(Class::Udp, now));
+        seen(&tally, flow, Class::Udp, now);
     }
     let total: u64 = CLASSES
         .iter()
-        .map(|class| live(&rings, *class, LONGEST_WINDOW, now))
+        .map(|class| live(&tally, *class, LONGEST_WINDOW, now))
         .sum();
     assert_eq!(total, FLOWS as u64);
 }
@@ -142,20 +192,20 @@ fn packets() -> impl Strategy<Value = Vec<(u8, usize, u32, u32)>> {
 proptest! {
     #[test]
     fn live_flows_equal_the_model(start in 1..5000_u32, packets in packets(), window in 0..=LONGEST_WINDOW, after in 0..300_u32) {
-        let rings = empty();
+        let tally = empty();
         let mut flows: HashMap<u8, Cell> = HashMap::new();
         let mut model: HashMap<u8, (usize, u32)> = HashMap::new();
         let mut now = start;
         for (name, class, pause, late) in packets {
             now += pause;
             let second = now - late;
-            let fresh = rings.packet(flows.entry(name).or_insert_with(flow), Place::at(CLASSES[class], second));
+            let fresh = seen(&tally, flows.entry(name).or_insert_with(flow), CLASSES[class], second);
             prop_assert_eq!(fresh, model.insert(name, (class, second)).is_none());
         }
         for now in [now, now + after] {
             for (index, class) in CLASSES.iter().enumerate() {
                 let expected = model.values().filter(|(at, second)| *at == index && now - second < window).count();
-                prop_assert_eq!(live(&rings, *class, window, now), expected as u64);
+                prop_assert_eq!(live(&tally, *class, window, now), expected as u64);
             }
         }
     }

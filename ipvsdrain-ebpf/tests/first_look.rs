@@ -1,13 +1,16 @@
 //! The quick answers: a filter that never says no wrongly, a memory that never mixes two destinations.
 
 use ipvsdrain_ebpf::cell::Cell;
-use ipvsdrain_ebpf::first_look::{Filter, Known, PLACES};
+use ipvsdrain_ebpf::first_look::{Filter, Known, Look, PLACES};
+use ipvsdrain_ebpf::layout::Watch;
 use proptest::prelude::*;
 
 fn shared(filter: &Filter<u64>) -> Filter<Cell> {
     Filter {
         words: filter.words.map(Cell::new),
         checked: Cell::new(0),
+        generation: Cell::new(0),
+        arrivals: Cell::new(0),
     }
 }
 
@@ -40,28 +43,32 @@ proptest! {
 
     #[test]
     fn what_was_kept_is_recalled_within_its_second_only(
-        dest in any::<u64>(), second in 0u32..1 << 23, slot in 0u32..512, id in any::<u32>(),
+        dest in any::<u64>(), second in 0u32..1 << 22, slot in 0u32..512, id in any::<u32>(), generation in any::<u32>(),
     ) {
         let known = nothing_known();
-        known.keep(dest, second, slot, id);
-        prop_assert_eq!(known.recall(dest, second), Some((slot, id)));
-        prop_assert_eq!(known.recall(dest, second + 1), None);
-        prop_assert_eq!(known.recall(dest ^ 64, second), None);
+        let (generation, later) = (u64::from(generation), u64::from(generation) + 1);
+        for (look, outlives) in [(Look::Watched(Watch { slot, id }), true), (Look::Other, false)] {
+            known.keep(dest, second, generation, look);
+            prop_assert_eq!(known.recall(dest, second, generation), Some(look));
+            prop_assert_eq!(known.recall(dest, second, later), outlives.then_some(look));
+            prop_assert_eq!(known.recall(dest, second + 1, generation), None);
+            prop_assert_eq!(known.recall(dest ^ 64, second, generation), None);
+        }
         prop_assert!(Known::place(dest) < PLACES);
     }
 
     #[test]
     fn halves_of_two_entries_fit_neither(
-        dests in any::<[u64; 2]>(), second in 0u32..1 << 23, slots in any::<[u8; 2]>(),
+        dests in any::<[u64; 2]>(), second in 0u32..1 << 22, slots in any::<[u8; 2]>(),
     ) {
         prop_assume!(dests[0] != dests[1] && slots[0] != slots[1]);
         let [one, two, torn] = [nothing_known(), nothing_known(), nothing_known()];
-        one.keep(dests[0], second, slots[0].into(), 1);
-        two.keep(dests[1], second, slots[1].into(), 2);
+        one.keep(dests[0], second, 9, Look::Watched(Watch { slot: slots[0].into(), id: 1 }));
+        two.keep(dests[1], second, 9, Look::Watched(Watch { slot: slots[1].into(), id: 2 }));
         torn.key.store(one.key.load());
         torn.value.store(two.value.load());
         for dest in dests {
-            prop_assert_eq!(torn.recall(dest, second), None);
+            prop_assert_eq!(torn.recall(dest, second, 9), None);
         }
     }
 }
@@ -81,5 +88,5 @@ fn an_ipv6_subnet_is_told_apart_and_few_servers_fill_little() {
 
 #[test]
 fn nothing_is_known_at_first() {
-    assert_eq!(nothing_known().recall(0xffff_8880_1234_5600, 77), None);
+    assert_eq!(nothing_known().recall(0xffff_8880_1234_5600, 77, 0), None);
 }

@@ -123,12 +123,11 @@ impl<'a> Conn<'a> {
     }
 
     #[inline(always)]
-    pub(crate) fn flow_key(&self, watch: u32) -> FlowKey {
+    pub(crate) fn flow_key(&self) -> FlowKey {
         let family = self.family();
         FlowKey {
             client_addr: self.0.addr(fact!(conn.client_addr), family),
             virtual_addr: self.0.addr(fact!(conn.virtual_addr), family),
-            watch,
             client_port: self.0.field(fact!(conn.client_port)),
             virtual_port: self.0.field(fact!(conn.virtual_port)),
             protocol: self.protocol(),

@@ -7,8 +7,8 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use aya_ebpf::macros::kprobe;
 use aya_ebpf::programs::ProbeContext;
 use ipvsdrain_ebpf::cell::Cell;
-use ipvsdrain_ebpf::first_look::Known;
-use ipvsdrain_ebpf::layout::{Health, Tally, Watch};
+use ipvsdrain_ebpf::first_look::{Filter, Known, Look};
+use ipvsdrain_ebpf::layout::{Health, Watch};
 
 use crate::conn::{Conn, Copied, dest_key};
 use crate::flow;
@@ -38,7 +38,7 @@ fn observe(ctx: &ProbeContext, address: u64) {
     let Some(filter) = FILTER.get(0) else {
         return;
     };
-    // First what nearly every packet ends with: 16 bytes read, and nobody watches that server.
+    // First what nearly every packet ends with: 16 bytes read, and nobody cares for that server.
     let Some(server) = read::<[u32; 4]>(address.wrapping_add(fact!(conn.server_addr) as u64)) else {
         complain(|health| &health.unreadable);
         return;
@@ -68,34 +68,46 @@ fn observe(ctx: &ProbeContext, address: u64) {
         return;
     }
     let now = unsafe { bpf_ktime_get_ns() };
-    if let Some((tally, watch)) = find_watch(&mut scratch.dest, &conn, address, (now / SECOND) as u32) {
-        flow::count(ctx, tally, &conn, address, watch, now);
+    match look(&mut scratch.dest, &conn, address, (now / SECOND) as u32, filter) {
+        Some(Look::Watched(watch)) => flow::count(ctx, filter, watch, &conn, address, now),
+        // Only a flow that was handed over is of interest here, and only to the count of arrivals.
+        Some(Look::Other) if filter.arrivals.load() != 0 => flow::count_elsewhere(&conn, address, now),
+        _ => {}
     }
 }
 
-/// Where to count a packet of `conn`, and the id of its watch; `None` if its server is not watched.
+/// Who watches the server of `conn`; `None` if that cannot be told.
 #[inline(always)]
-fn find_watch<'a>(
+fn look(
     copy: &mut Copied,
     conn: &Conn<'_>,
     address: u64,
     second: u32,
-) -> Option<(&'a Tally<Cell>, u32)> {
+    filter: &Filter<Cell>,
+) -> Option<Look> {
     let dest = conn.dest();
+    let generation = filter.generation.load();
     let known = KNOWN.get(Known::place(dest))?;
-    if let Some((slot, id)) = known.recall(dest, second)
-        && let Some(tally) = TALLIES.get(slot)
-        && tally.watch.load() == id as u64
-    {
-        return Some((tally, id));
+    if let Some(look) = known.recall(dest, second, generation) {
+        match look {
+            Look::Watched(watch) if !is_current(watch) => {}
+            look => return Some(look),
+        }
     }
     let Some(watch) = look_up(copy, conn, address) else {
         complain(|health| &health.unreadable);
         return None;
     };
-    let watch = watch?;
-    known.keep(dest, second, watch.slot, watch.id);
-    Some((TALLIES.get(watch.slot)?, watch.id))
+    let look = watch.map_or(Look::Other, Look::Watched);
+    known.keep(dest, second, generation, look);
+    Some(look)
+}
+
+#[inline(always)]
+fn is_current(watch: Watch) -> bool {
+    TALLIES
+        .get(watch.slot)
+        .is_some_and(|tally| tally.watch.load() == watch.id as u64)
 }
 
 /// The full look: the destination's identity, and the network namespace, because the same service can exist in

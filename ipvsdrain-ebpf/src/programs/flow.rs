@@ -3,54 +3,135 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
-use ipvsdrain_ebpf::accounting::{Class, Place};
+use ipvsdrain_ebpf::accounting::{Class, Moved, Place, packet};
 use ipvsdrain_ebpf::cell::Cell;
-use ipvsdrain_ebpf::layout::{Flow, FlowKey, Tally};
+use ipvsdrain_ebpf::first_look::Filter;
+use ipvsdrain_ebpf::layout::{Flow, FlowKey, Tally, Watch};
 
 use crate::conn::Conn;
-use crate::maps::{FLOWS, HEALTH};
+use crate::maps::{FLOWS, HEALTH, TALLIES};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Counts one packet of `conn`, whose struct lies at `address`, seen at `now` (nanoseconds).
+/// Counts one packet of `conn`, whose struct lies at `address`, forwarded to the watched server or answered by it,
+/// seen at `now` (nanoseconds).
 #[inline(always)]
 pub(crate) fn count(
     ctx: &ProbeContext,
-    tally: &Tally<Cell>,
+    filter: &Filter<Cell>,
+    watch: Watch,
     conn: &Conn<'_>,
     address: u64,
-    watch: u32,
     now: u64,
 ) {
+    let Some(tally) = TALLIES.get(watch.slot) else {
+        return;
+    };
     tally.last_packet.store(now);
     let state = conn.state();
-    let Some(flow) = find_or_start(&conn.flow_key(watch), conn, address, now) else {
-        tally.untracked.add(1);
-        let Some(health) = HEALTH.get(0) else {
-            return;
-        };
-        // One message per load of the programs; the count tells the rest.
-        let before = health.full.load();
-        if before == 0 && health.full.replace(0, 1) {
-            warn!(ctx, "the flow map is full: from now on new flows are not tracked");
-        } else {
-            health.full.add(1);
-        }
+    let Some(flow) = find_or_start(&conn.flow_key(), conn, address, now) else {
+        refuse(ctx, tally);
         return;
     };
 
     let requests = requests(flow, conn, address, now);
     flow.last_seen.store(now);
     flow.state.store(state as u64);
+    let place = Place::at(watch, Class::of(conn.protocol(), state), (now / SECOND) as u32);
+    match packet(tally, &flow.place, place, |slot| TALLIES.get(slot)) {
+        Moved::Stayed => {}
+        Moved::Started => tally.flows_started.add(1),
+        Moved::Returned => {
+            begin_anew(flow, now);
+            tally.flows_started.add(1);
+        }
+        Moved::CameFrom(slot) => {
+            if let Some(other) = TALLIES.get(slot) {
+                // What brought it here had arrived as the other server's packet.
+                leave(flow, other, requests);
+            }
+            begin_anew(flow, now);
+            tally.flows_started.add(1);
+        }
+    }
     flow.packets.add(1);
     tally.packets.add(1);
     if requests != 0 {
         flow.requests.add(requests);
         tally.forwarded.add(requests);
+        if filter.arrivals.load() != 0 {
+            account_for_arrival(flow, tally, now);
+        }
     }
-    let place = Place::at(Class::of(conn.protocol(), state), (now / SECOND) as u32);
-    if tally.rings.packet(&flow.place, place) {
-        tally.flows_started.add(1);
+}
+
+/// Counts one packet of a connection to a server that nobody watches, if its flow was a watched server's.
+#[inline(always)]
+pub(crate) fn count_elsewhere(conn: &Conn<'_>, address: u64, now: u64) {
+    let Some(flow) = FLOWS.get_ptr(&conn.flow_key()) else {
+        return;
+    };
+    let flow = unsafe { &*flow };
+    let watch = Place::from_bits(flow.place.load()).watch();
+    let Some(tally) = TALLIES.get(watch.slot) else {
+        return;
+    };
+    let requests = requests(flow, conn, address, now);
+    if requests != 0 && tally.watch.load() == watch.id as u64 {
+        leave(flow, tally, requests);
+        account_for_arrival(flow, tally, now);
+    }
+}
+
+/// Counts packets of a flow of `tally`'s server that went to another one.
+#[inline(always)]
+fn leave(flow: &Flow<Cell>, tally: &Tally<Cell>, requests: u64) {
+    tally.elsewhere.add(requests);
+    if flow.elsewhere.load() == 0 && flow.elsewhere.replace(0, requests) {
+        tally.flows_moved.add(1);
+    } else {
+        flow.elsewhere.add(requests);
+    }
+}
+
+/// What was forwarded has arrived: makes up for packets that came in before the flow was known, or by an interface
+/// that nobody looks at.
+#[inline(always)]
+fn account_for_arrival(flow: &Flow<Cell>, tally: &Tally<Cell>, now: u64) {
+    let gone = flow.requests.load() + flow.elsewhere.load();
+    let arrived = flow.arrived.load();
+    if gone > arrived && flow.arrived.replace(arrived, gone) {
+        tally.arrived.add(gone - arrived);
+        // Of a new flow several packets may be under way before the first makes it known.
+        if now.wrapping_sub(flow.first_seen.load()) as i64 > SECOND as i64 {
+            tally.unwitnessed.add(gone - arrived);
+        }
+    }
+}
+
+/// Forgets what was counted of the flow under an earlier watch.
+#[inline(always)]
+fn begin_anew(flow: &Flow<Cell>, now: u64) {
+    flow.first_seen.store(now);
+    flow.packets.store(0);
+    flow.requests.store(0);
+    flow.arrived.store(0);
+    flow.elsewhere.store(0);
+}
+
+#[cold]
+#[inline(always)]
+fn refuse(ctx: &ProbeContext, tally: &Tally<Cell>) {
+    tally.untracked.add(1);
+    let Some(health) = HEALTH.get(0) else {
+        return;
+    };
+    // One message per load of the programs; the count tells the rest.
+    let before = health.full.load();
+    if before == 0 && health.full.replace(0, 1) {
+        warn!(ctx, "the flow map is full: from now on new flows are not tracked");
+    } else {
+        health.full.add(1);
     }
 }
 
@@ -86,7 +167,7 @@ fn find_or_start<'a>(key: &FlowKey, conn: &Conn<'_>, address: u64, now: u64) -> 
     if let Some(flow) = FLOWS.get_ptr(key) {
         return Some(unsafe { &*flow });
     }
-    // In the order of the struct; no two neighbours are zero, or LLVM would call memset, a loop over bytes.
+    // In the order of the struct. Where many neighbours are zero, LLVM would call memset, a loop over bytes.
     let fresh = Flow {
         place: Cell::new(Place::NOWHERE.bits()),
         first_seen: Cell::new(now),
@@ -96,7 +177,9 @@ fn find_or_start<'a>(key: &FlowKey, conn: &Conn<'_>, address: u64, now: u64) -> 
         // The first packet we see of a connection is taken for a request.
         in_pkts: Cell::new(conn.in_pkts().saturating_sub(1) as u64),
         conn: Cell::new(address),
-        state: Cell::new(0),
+        state: Cell::new(u64::MAX),
+        arrived: Cell::new(0),
+        elsewhere: Cell::new(0),
     };
     // It fails if another CPU was faster, or if there is no room: the second look tells which.
     let _ = FLOWS.insert(key, &fresh, BPF_NOEXIST as u64);

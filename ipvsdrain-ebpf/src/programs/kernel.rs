@@ -44,6 +44,8 @@ static KERNEL: Global<Kernel> = Global::new(Kernel {
         ours: 0,
         padding: 0,
     },
+    arrival_is_life: 0,
+    padding: 0,
     xmits: [0; XMITS],
 });
 

@@ -7,6 +7,9 @@
 #![no_main]
 #![warn(unsafe_op_in_unsafe_fn)]
 
+mod arrival;
+mod arrivals_tc;
+mod arrivals_xdp;
 mod conn;
 mod conn_put;
 mod flow;

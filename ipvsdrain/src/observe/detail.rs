@@ -138,7 +138,6 @@ mod tests {
         FlowKey {
             client_addr: [u32::from_ne_bytes([10, 9, 0, 2]), 0, 0, 0],
             virtual_addr: [u32::from_ne_bytes([10, 0, 0, 1]), 0, 0, 0],
-            watch: 1,
             client_port: client_port.to_be(),
             virtual_port: 53_u16.to_be(),
             protocol,

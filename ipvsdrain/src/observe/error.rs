@@ -93,6 +93,24 @@ pub enum ObserveError {
         log: String,
     },
 
+    /// What was found when the facts were read, told again.
+    #[error("{cause}")]
+    NoProbe { cause: String },
+
+    #[error("live flows cannot be seen: {causes}")]
+    NoRung { causes: String },
+
+    #[error(
+        "the kernel's table of connections was not read whole ({lines} lines within the budget): raise the seed budget"
+    )]
+    SeedCut { lines: u64 },
+
+    #[error("the kernel's table of connections has not been read yet")]
+    NoSeed,
+
+    #[error("arrivals are no longer counted: {cause}")]
+    WitnessGone { cause: String },
+
     #[error("{operation} failed: {fault}")]
     Kernel { operation: &'static str, fault: String },
 
@@ -111,4 +129,22 @@ pub enum ObserveError {
 
     #[error("a quiet window of {asked} s cannot be observed: the longest is {longest} s")]
     WindowTooLong { asked: u64, longest: u64 },
+}
+
+impl ObserveError {
+    /// It tells what this kernel is, and not what an operator should mend: a lower rung of the ladder may do.
+    pub(super) fn is_the_kernels(&self) -> bool {
+        matches!(
+            self,
+            ObserveError::NoProbe { .. }
+                | ObserveError::NoTypes { .. }
+                | ObserveError::BrokenTypes { .. }
+                | ObserveError::StructMissing { .. }
+                | ObserveError::FieldMissing { .. }
+                | ObserveError::FieldStrange { .. }
+                | ObserveError::FunctionMissing { .. }
+                | ObserveError::NotTraceable { .. }
+                | ObserveError::Rejected { .. }
+        )
+    }
 }

@@ -4,12 +4,16 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
-//! `seed` reads the kernel's own table once per watch.
+//! `ladder` (pure) says which rung of evidence this kernel bears. `arrivals` counts what comes in, `seed` reads the
+//! kernel's own table.
 
+mod arrivals;
+mod climb;
 mod detail;
 mod error;
 mod facts;
 mod host;
+mod ladder;
 mod object;
 mod plan;
 mod probes;
@@ -19,19 +23,24 @@ mod seed;
 mod tcp_state;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipvsdrain_ebpf::accounting::{LAST_ID, Place};
 use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
 use tracing::warn;
 
+pub use self::arrivals::Preference;
 pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
-pub use self::reading::{QuietWindows, Reading};
+pub use self::ladder::Rung;
+pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
 use self::detail::Latest;
+use self::ladder::Standing;
 use self::object::Object;
 use self::probes::Probes;
 use crate::clock;
@@ -53,40 +62,66 @@ pub struct Sources {
     pub flow_capacity: Option<u32>,
     /// How long reading the kernel's table may hold up the start of a watch, instead of 250 ms.
     pub seed_budget: Option<Duration>,
+    /// The rung of the ladder below which nothing is observed.
+    pub lowest: Option<Rung>,
+    /// How arrivals are counted.
+    pub arrivals: Preference,
+    /// The interfaces to count arrivals on, instead of all that bring packets in.
+    pub interfaces: Vec<String>,
 }
 
-/// Watches the flows of real servers, from the network namespace of the thread that prepared it.
+/// Watches the flows of real servers in one network namespace. Every call must come from a thread in it.
 pub struct Observer {
-    kernel: Kernel,
+    /// Where the probe reads on this kernel, or why it cannot.
+    kernel: Result<Kernel, String>,
     object: Object,
-    flow_capacity: Option<u32>,
-    seed_budget: Duration,
-    /// Loaded and attached; `None` while nothing is watched.
+    sources: Sources,
+    /// Loaded and attached; `None` while nothing is watched, and on the lowest rung.
     probes: Option<Probes>,
+    standing: Standing,
+    /// Why arrivals are not counted.
+    no_arrivals: Option<String>,
+    neighbours: BTreeSet<IpAddr>,
     watched: BTreeMap<(VirtualService, RealServer), Watched>,
     last_id: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Watched {
     watch: Watch,
     since: Moment,
     /// `None` if the kernel's table could not be read.
     seed: Option<SeedSummary>,
+    /// Flows of the kernel's table that found no room.
+    no_room: u64,
+    /// Why arrivals were not counted for a while.
+    gap: Option<String>,
 }
+
+/// On the rung of arrivals, how often the kernel's table is asked for flows that are not known yet.
+const SEED_EVERY: Duration = Duration::from_secs(10);
 
 impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
     pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
         let object = Object::open(sources.object.as_deref())?;
-        let kernel = plan::plan(&host::collect(sources)?)?;
-        let flow_capacity = sources.flow_capacity;
+        let kernel = match host::collect(sources).and_then(|facts| plan::plan(&facts)) {
+            Err(error) if !error.is_the_kernels() || sources.lowest == Some(Rung::Probes) => {
+                return Err(error);
+            }
+            planned => planned.map_err(|error| error.to_string()),
+        };
         Ok(Self {
             kernel,
             object,
-            flow_capacity,
-            seed_budget: sources.seed_budget.unwrap_or(seed::BUDGET),
+            sources: sources.clone(),
             probes: None,
+            standing: Standing {
+                rung: Rung::Probes,
+                cause: None,
+            },
+            no_arrivals: None,
+            neighbours: BTreeSet::new(),
             watched: BTreeMap::new(),
             last_id: 0,
         })
@@ -104,27 +139,54 @@ impl Observer {
             server: *server,
             limit: SLOTS,
         })?;
-        self.last_id = self.last_id.wrapping_add(1);
         let watch = Watch {
             slot,
-            id: self.last_id,
+            id: self.next_id(),
         };
         let dest = watch::dest_key(service, server);
-        if let Some(probes) = &mut self.probes {
+        if self.watched.is_empty() {
+            self.climb(dest, watch)?;
+        } else if let Some(probes) = &mut self.probes {
             probes.watch(dest, watch)?;
-        } else {
-            rights::check()?;
-            let mut probes = Probes::load(&self.object, &self.kernel, self.flow_capacity)?;
-            probes.watch(dest, watch)?;
-            probes.attach()?;
-            self.probes = Some(probes);
         }
-        let since = clock::now();
+        let mut watched = Watched {
+            watch,
+            since: clock::now(),
+            seed: None,
+            no_room: 0,
+            gap: None,
+        };
         // After the probe: what it did not see by now is in the table.
-        let seed = seed::read(service, server, self.seed_budget)
-            .inspect_err(|error| warn!(%service, %server, "silent flows are not known: {error}"))
-            .ok();
-        self.watched.insert(name, Watched { watch, since, seed });
+        self.seed(service, server, &mut watched)
+            .unwrap_or_else(|error| warn!(%service, %server, "silent flows are not known: {error}"));
+        self.watched.insert(name, watched);
+        Ok(())
+    }
+
+    /// Reads the kernel's table for one server; on the rung of arrivals its flows are entered.
+    fn seed(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+        watched: &mut Watched,
+    ) -> Result<(), ObserveError> {
+        let budget = self.sources.seed_budget.unwrap_or(seed::BUDGET);
+        let mut found = Vec::new();
+        let enters = self.standing.rung == Rung::Arrivals;
+        let summary = seed::read(service, server, budget, |entry| {
+            if enters {
+                found.push(watch::seeded(entry, watched.watch, clock::now()));
+            }
+        })?;
+        if let Some(probes) = &mut self.probes {
+            watched.no_room = 0;
+            for (key, flow) in found.into_iter().flatten() {
+                if !probes.enter(key, flow)? {
+                    watched.no_room += 1;
+                }
+            }
+        }
+        watched.seed = Some(summary);
         Ok(())
     }
 
@@ -151,12 +213,32 @@ impl Observer {
         self.watched.contains_key(&(*service, *server))
     }
 
-    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put`; nothing while nothing is watched.
+    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put` and `tcx:eth0`; nothing while nothing is
+    /// watched.
     pub fn attached(&self) -> Vec<String> {
-        self.probes
-            .iter()
-            .map(|_| format!("kprobe:{}", facts::TRACED))
-            .collect()
+        let Some(probes) = &self.probes else {
+            return Vec::new();
+        };
+        let mut names = Vec::new();
+        if self.standing.rung == Rung::Probes {
+            names.push(format!("kprobe:{}", facts::TRACED));
+        }
+        names.extend(probes.witness().into_iter().flat_map(arrivals::Witness::names));
+        names
+    }
+
+    /// The rung live flows are seen by while something is watched, and why it is no better one.
+    pub fn rung(&self) -> (Rung, Option<&str>) {
+        (self.standing.rung, self.standing.cause.as_deref())
+    }
+
+    /// Names the servers that flows of watched ones may be handed to: the others of their services.
+    pub fn set_neighbours(&mut self, neighbours: BTreeSet<IpAddr>) -> Result<(), ObserveError> {
+        self.neighbours.clone_from(&neighbours);
+        match &mut self.probes {
+            Some(probes) => probes.set_neighbours(neighbours),
+            None => Ok(()),
+        }
     }
 
     /// What was seen of one server until `now`, which must be a fresh reading of the clock.
@@ -173,16 +255,38 @@ impl Observer {
             server: *server,
         };
         let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
+        let empty = Reading::empty(self.standing.rung, watched.since, watched.seed);
+        if self.standing.rung == Rung::Counters {
+            return Ok(empty);
+        }
         let probes = self.probes.as_ref().ok_or_else(not_watched)?;
         let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
-        Ok(reading::of(
-            &copies,
-            probes.health()?,
-            windows,
-            now,
-            watched.since,
-            watched.seed,
-        ))
+        let witness = self.witnessed(probes, watched);
+        if self.standing.rung == Rung::Probes {
+            let counted = reading::of(&copies, probes.health()?, windows, now, empty);
+            return Ok(counted.with_arrivals(witness, &copies));
+        }
+        witness.map_err(|cause| ObserveError::WitnessGone { cause })?;
+        let seed = watched.seed.ok_or(ObserveError::NoSeed)?;
+        if !seed.complete {
+            return Err(ObserveError::SeedCut { lines: seed.lines });
+        }
+        let mut counted = reading::ByArrival::new(windows, now);
+        probes.walk(watched.watch, |flow| {
+            if let Some((key, flow)) = flow {
+                counted.see(key, flow);
+            }
+            true
+        })?;
+        Ok(counted.finish(&copies[1], watched.no_room, empty))
+    }
+
+    /// Why the count of arrivals is not whole, if it is not.
+    fn witnessed(&self, probes: &Probes, watched: &Watched) -> Result<(), String> {
+        if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {
+            return Err(why.clone());
+        }
+        probes.witness().map_or(Ok(()), arrivals::Witness::check)
     }
 
     /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at
@@ -218,14 +322,47 @@ impl Observer {
         })
     }
 
+    /// Chores, worth calling about once a second: attaches anew what another hand detached, and on the rung of
+    /// arrivals asks the kernel's table for new flows.
+    pub fn mend(&mut self, now: Moment) -> Result<(), ObserveError> {
+        let gone = self
+            .probes
+            .as_ref()
+            .and_then(Probes::witness)
+            .map(arrivals::Witness::check);
+        if let Some(Err(cause)) = gone {
+            warn!("{cause}: trying anew");
+            self.witness_anew(cause, now)?;
+        }
+        if self.standing.rung != Rung::Arrivals {
+            return Ok(());
+        }
+        let due = |watched: &Watched| watched.seed.is_none_or(|seed| now.since(seed.at) >= SEED_EVERY);
+        let names: Vec<_> = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| due(watched))
+            .map(|(name, _)| *name)
+            .collect();
+        for (service, server) in names {
+            if let Some(mut watched) = self.watched.remove(&(service, server)) {
+                let seeded = self.seed(&service, &server, &mut watched);
+                self.watched.insert((service, server), watched);
+                seeded?;
+            }
+        }
+        Ok(())
+    }
+
     /// Frees the room of flows that no window can see any more. Worth calling about once a minute.
     pub fn sweep(&mut self, now: Moment) -> Result<(), ObserveError> {
         let Some(probes) = &mut self.probes else {
             return Ok(());
         };
-        let ids: Vec<u32> = self.watched.values().map(|watched| watched.watch.id).collect();
-        probes.forget(|key, flow| {
-            !ids.contains(&key.watch) || now.since(Moment::from_nanos(flow.last_seen)) > watch::FORGET_AFTER
+        let watches: Vec<Watch> = self.watched.values().map(|watched| watched.watch).collect();
+        probes.forget(|flow| {
+            !watches.contains(&Place::from_bits(flow.place).watch())
+                || now.since(Moment::from_nanos(flow.last_seen)) > watch::FORGET_AFTER
         })
     }
 
@@ -233,6 +370,20 @@ impl Observer {
     pub fn relay_messages(&mut self) {
         if let Some(probes) = &mut self.probes {
             probes.relay_messages();
+        }
+    }
+
+    /// A number that no watch of today has.
+    fn next_id(&mut self) -> u32 {
+        loop {
+            self.last_id = self.last_id % LAST_ID + 1;
+            if self
+                .watched
+                .values()
+                .all(|watched| watched.watch.id != self.last_id)
+            {
+                return self.last_id;
+            }
         }
     }
 

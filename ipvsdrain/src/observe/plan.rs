@@ -26,6 +26,8 @@ pub(super) fn plan(facts: &Facts) -> Result<Kernel, ObserveError> {
         conn: conn(facts)?,
         dest: dest(facts)?,
         network: network(facts)?,
+        arrival_is_life: 0,
+        padding: 0,
         xmits,
     })
 }

@@ -1,20 +1,26 @@
 //! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
 //!
-//! Owns every aya type: the loader, the link, the maps.
+//! Owns the loader, the probe's link and the maps; [`super::arrivals`] owns what is attached to interfaces.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::net::IpAddr;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::programs::{KProbe, ProgramError};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
+use ipvsdrain_ebpf::accounting::Place;
 use ipvsdrain_ebpf::first_look::Filter;
 use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
 
+use nix::libc::{E2BIG, EEXIST};
+
+use super::arrivals::{Preference, Witness};
 use super::error::ObserveError;
 use super::facts::TRACED;
 use super::object::Object;
-use super::watch::AF_INET6;
+use super::watch::{AF_INET6, words};
 
 /// How many lines of the verifier's log an error carries; the reason stands at its end.
 const LOG_LINES: usize = 12;
@@ -28,8 +34,13 @@ struct Raw<T>(T);
 unsafe impl<T: Plain> Pod for Raw<T> {}
 
 pub(super) struct Probes {
-    /// Holds the program and its link: dropping it detaches and unloads.
+    /// Before the programs, so that it is dropped before them.
+    witness: Option<Witness>,
+    /// Holds the programs and the probe's link: dropping it detaches and unloads.
     programs: Ebpf,
+    /// The servers a flow of a watched one may be handed to.
+    neighbours: BTreeSet<IpAddr>,
+    generation: u64,
     watched: HashMap<MapData, Raw<DestKey>, Raw<Watch>>,
     filter: Array<MapData, Raw<Filter<u64>>>,
     tallies: Array<MapData, Raw<Tally<u64>>>,
@@ -39,7 +50,7 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Loads the programs with room for `flows` flows, verified but not attached.
+    /// Creates the maps, with room for `flows` flows. Nothing is attached yet.
     pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
         let mut loader = EbpfLoader::new();
@@ -53,13 +64,8 @@ impl Probes {
             .map_err(|fault| load_fault(object, fault))?;
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
-        let probe: &mut KProbe = programs
-            .program_mut(TRACED)
-            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
-            .try_into()
-            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
-        probe.load().map_err(verify_fault)?;
         Ok(Self {
+            witness: None,
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
@@ -67,16 +73,48 @@ impl Probes {
             health: map(object, &mut programs, "HEALTH")?,
             messages,
             programs,
+            neighbours: BTreeSet::new(),
+            generation: 0,
         })
     }
 
-    pub(super) fn attach(&mut self) -> Result<(), ObserveError> {
-        let program = self.programs.program_mut(TRACED).map(<&mut KProbe>::try_from);
-        let Some(Ok(probe)) = program else {
-            return Err(ObserveError::FunctionMissing { function: TRACED });
-        };
+    /// Verifies the probe on IPVS and attaches it.
+    pub(super) fn attach_probe(&mut self, object: &Object) -> Result<(), ObserveError> {
+        let probe: &mut KProbe = self
+            .programs
+            .program_mut(TRACED)
+            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
+            .try_into()
+            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
+        probe.load().map_err(verify_fault)?;
         probe.attach(TRACED, 0).map_err(attach_fault)?;
         Ok(())
+    }
+
+    /// Starts to count what arrives, in the calling thread's network namespace. The error says why that is not
+    /// possible.
+    pub(super) fn attach_witness(&mut self, preference: Preference, named: &[String]) -> Result<(), String> {
+        self.witness = Some(Witness::attach(&mut self.programs, preference, named)?);
+        self.write_filter(None).map_err(|error| error.to_string())
+    }
+
+    /// Ends the count of arrivals.
+    pub(super) fn drop_witness(&mut self) -> Result<(), ObserveError> {
+        self.witness = None;
+        self.write_filter(None)
+    }
+
+    pub(super) fn witness(&self) -> Option<&Witness> {
+        self.witness.as_ref()
+    }
+
+    /// Names the servers that flows of watched ones may be handed to.
+    pub(super) fn set_neighbours(&mut self, neighbours: BTreeSet<IpAddr>) -> Result<(), ObserveError> {
+        if self.neighbours == neighbours {
+            return Ok(());
+        }
+        self.neighbours = neighbours;
+        self.write_filter(None)
     }
 
     /// Starts counting `dest` in `watch.slot`, from zero.
@@ -99,32 +137,51 @@ impl Probes {
             Err(fault) => return Err(map_fault("no longer watching a server", &fault)),
         }
         self.write_filter(None)?;
-        self.forget(|key, _| key.watch == watch.id)
+        self.forget(|flow| Place::from_bits(flow.place).watch() == watch)
     }
 
-    /// Lets the packets of every watched server pass the first look, and those of one `more`.
+    /// Lets the packets of every watched server pass the first look, and those of one `more`; while arrivals are
+    /// counted, also those of servers that a flow may be handed to.
     fn write_filter(&mut self, more: Option<DestKey>) -> Result<(), ObserveError> {
         let watched = self.watched.keys().filter_map(Result::ok).map(|key| key.0);
-        let mut filter = Filter::EMPTY;
+        self.generation += 1;
+        let mut filter = Filter {
+            generation: self.generation,
+            ..Filter::EMPTY
+        };
         for dest in watched.chain(more) {
             filter.add(dest.server_addr, dest.server_family == AF_INET6);
+        }
+        if self.witness.is_some() {
+            filter.arrivals = 1;
+            for address in &self.neighbours {
+                filter.add(words(*address), address.is_ipv6());
+            }
         }
         self.filter
             .set(0, Raw(filter), 0)
             .map_err(|fault| map_fault("writing which servers are watched", &fault))
     }
 
+    /// Enters a flow that the kernel's table knows. Returns whether there was room; a flow that is there is left.
+    pub(super) fn enter(&mut self, key: FlowKey, flow: Flow<u64>) -> Result<bool, ObserveError> {
+        const ONLY_NEW: u64 = 1;
+        match self.flows.insert(Raw(key), Raw(flow), ONLY_NEW) {
+            Ok(()) => Ok(true),
+            Err(MapError::SyscallError(call)) if call.io_error.raw_os_error() == Some(EEXIST) => Ok(true),
+            Err(MapError::SyscallError(call)) if call.io_error.raw_os_error() == Some(E2BIG) => Ok(false),
+            Err(fault) => Err(map_fault("entering a flow", &fault)),
+        }
+    }
+
     /// Deletes the flows that `is_over` names.
-    pub(super) fn forget(
-        &mut self,
-        is_over: impl Fn(&FlowKey, &Flow<u64>) -> bool,
-    ) -> Result<(), ObserveError> {
+    pub(super) fn forget(&mut self, is_over: impl Fn(&Flow<u64>) -> bool) -> Result<(), ObserveError> {
         // Collected first: deleting while walking makes the kernel start the walk again.
         let over: Vec<_> = self
             .flows
             .iter()
             .filter_map(Result::ok)
-            .filter(|(key, flow)| is_over(&key.0, &flow.0))
+            .filter(|(_, flow)| is_over(&flow.0))
             .collect();
         for (key, _) in over {
             match self.flows.remove(&key) {
@@ -143,8 +200,8 @@ impl Probes {
     ) -> Result<bool, ObserveError> {
         for entry in &self.flows {
             let (key, flow) = entry.map_err(|fault| map_fault("reading a flow", &fault))?;
-            let of_watch = (key.0.watch == watch.id).then_some((&key.0, &flow.0));
-            if !each(of_watch) {
+            let of_watch = Place::from_bits(flow.0.place).watch() == watch;
+            if !each(of_watch.then_some((&key.0, &flow.0))) {
                 return Ok(false);
             }
         }
@@ -273,7 +330,7 @@ fn attach_fault(fault: ProgramError) -> ObserveError {
 }
 
 /// An error and its causes in one line: aya keeps the errno in the cause.
-fn with_causes(fault: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(fault: &dyn std::error::Error) -> String {
     let mut said = fault.to_string();
     let mut cause = fault.source();
     while let Some(fault) = cause {

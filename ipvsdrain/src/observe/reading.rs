@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::{Class, LONGEST_WINDOW};
-use ipvsdrain_ebpf::layout::{Health, Tally};
+use ipvsdrain_ebpf::layout::{Flow, FlowKey, Health, Tally};
 
 use super::error::ObserveError;
+use super::ladder::Rung;
 use super::seed::SeedSummary;
 use crate::moment::Moment;
 
@@ -26,18 +27,22 @@ impl QuietWindows {
 }
 
 /// What was seen of one real server, from the moment it was watched until now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
+    /// What the flows are seen by. On the rung of counters nothing below is known but `watched_since` and `seed`.
+    pub rung: Rung,
     /// UDP and SCTP flows forwarded or answered within their window.
     pub live_udp: u64,
     /// TCP flows in a state IPVS counts as active, seen within their window.
     pub live_tcp_open: u64,
     /// TCP flows past FIN or RST, seen within their window.
     pub live_tcp_closing: u64,
-    /// Packets from clients, of tracked flows.
+    /// Packets from clients, of tracked flows. Known on the rung of probes alone.
     pub forwarded: u64,
-    /// Packets from the server that passed through IPVS (masquerade), of tracked flows.
+    /// Packets from the server that passed through IPVS (masquerade), of tracked flows. On the rung of probes alone.
     pub replied: u64,
+    /// What came in; or why that is not known.
+    pub arrivals: Result<Arrivals, String>,
     /// The last packet in either direction; `None` if none was seen.
     pub last_packet: Option<Moment>,
     /// Packets whose flow found no room. Not zero: there are more live flows than this reading says.
@@ -48,6 +53,109 @@ pub struct Reading {
     pub watched_since: Moment,
     /// What the kernel's table held then; `None` if it could not be read.
     pub seed: Option<SeedSummary>,
+}
+
+/// Packets from clients of a server's tracked flows, counted where they come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrivals {
+    pub arrived: u64,
+    /// Forwarded to another server.
+    pub elsewhere: u64,
+    /// Flows that were handed to another server.
+    pub moved: u64,
+    /// Arrived and forwarded to nobody. `None` where nobody sees what is forwarded: on the rung of arrivals.
+    pub lost: Option<u64>,
+}
+
+impl Reading {
+    /// Nothing seen yet.
+    pub(super) fn empty(rung: Rung, watched_since: Moment, seed: Option<SeedSummary>) -> Self {
+        Self {
+            rung,
+            live_udp: 0,
+            live_tcp_open: 0,
+            live_tcp_closing: 0,
+            forwarded: 0,
+            replied: 0,
+            arrivals: Err("arrivals are not counted on this rung".to_owned()),
+            last_packet: None,
+            untracked: 0,
+            mistaken: 0,
+            watched_since,
+            seed,
+        }
+    }
+
+    /// Adds what arrived, if `witness` has nothing against it. Of the two `copies` of the tally the earlier one says
+    /// what arrived, the later one what left: a packet between the two is under way, and not lost.
+    #[must_use]
+    pub(super) fn with_arrivals(mut self, witness: Result<(), String>, copies: &[Tally<u64>; 2]) -> Self {
+        let [before, after] = copies;
+        self.arrivals = witness.and_then(|()| {
+            if after.unwitnessed > 0 {
+                return Err(format!(
+                    "{} packets came in by an interface that is not looked at, or from this host itself",
+                    after.unwitnessed
+                ));
+            }
+            Ok(Arrivals {
+                arrived: after.arrived,
+                elsewhere: after.elsewhere,
+                moved: after.flows_moved,
+                lost: Some(before.arrived.saturating_sub(after.forwarded + after.elsewhere)),
+            })
+        });
+        self
+    }
+}
+
+/// Counts live flows one by one, on the rung of arrivals.
+#[derive(Debug)]
+pub(super) struct ByArrival {
+    windows: [u32; 3],
+    now: Moment,
+    live: [u64; 3],
+    last_packet: Option<Moment>,
+}
+
+impl ByArrival {
+    pub(super) fn new(windows: [u32; 3], now: Moment) -> Self {
+        Self {
+            windows,
+            now,
+            live: [0; 3],
+            last_packet: None,
+        }
+    }
+
+    /// One flow. A TCP flow's state is the one of the seed: what became of it since is not seen.
+    pub(super) fn see(&mut self, key: &FlowKey, flow: &Flow<u64>) {
+        let last = Moment::from_nanos(flow.last_seen);
+        let class = Class::of(key.protocol, u16::try_from(flow.state).unwrap_or(u16::MAX)) as usize;
+        if self.now.since(last) < Duration::from_secs(u64::from(self.windows[class])) {
+            self.live[class] += 1;
+        }
+        if flow.arrived > 0 {
+            self.last_packet = self.last_packet.max(Some(last));
+        }
+    }
+
+    pub(super) fn finish(self, tally: &Tally<u64>, no_room: u64, empty: Reading) -> Reading {
+        Reading {
+            live_udp: self.live[Class::Udp as usize],
+            live_tcp_open: self.live[Class::TcpOpen as usize],
+            live_tcp_closing: self.live[Class::TcpClosing as usize],
+            last_packet: self.last_packet,
+            untracked: no_room,
+            arrivals: Ok(Arrivals {
+                arrived: tally.arrived,
+                elsewhere: 0,
+                moved: 0,
+                lost: None,
+            }),
+            ..empty
+        }
+    }
 }
 
 /// The windows in whole seconds, by class.
@@ -76,8 +184,7 @@ pub(super) fn of(
     health: Health<u64>,
     windows: [u32; 3],
     now: Moment,
-    watched_since: Moment,
-    seed: Option<SeedSummary>,
+    empty: Reading,
 ) -> Reading {
     let second = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
     let live = |class: Class| {
@@ -95,8 +202,7 @@ pub(super) fn of(
         last_packet: (last.last_packet != 0).then(|| Moment::from_nanos(last.last_packet)),
         untracked: last.untracked,
         mistaken: health.mistaken + health.unreadable,
-        watched_since,
-        seed,
+        ..empty
     }
 }
 
@@ -138,8 +244,7 @@ mod tests {
             Health::default(),
             [5, 5, 5],
             Moment::from_secs(8),
-            Moment::from_secs(1),
-            None,
+            Reading::empty(Rung::Probes, Moment::from_secs(1), None),
         );
         assert_eq!(
             (reading.live_udp, reading.live_tcp_open, reading.last_packet),

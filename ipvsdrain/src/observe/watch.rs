@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use ipvsdrain_ebpf::accounting::RING_SECONDS;
-use ipvsdrain_ebpf::layout::DestKey;
+use ipvsdrain_ebpf::accounting::{Place, RING_SECONDS};
+use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Watch};
 
+use super::seed::Entry;
 use crate::identity::{Family, RealServer, VirtualService};
+use crate::moment::Moment;
 
 /// A flow silent for this long lies in no ring any more.
 pub(super) const FORGET_AFTER: Duration = Duration::from_secs(RING_SECONDS as u64);
@@ -42,7 +44,7 @@ const fn family(family: Family) -> u16 {
 }
 
 /// An address as it lies in memory, in words of 4 bytes.
-fn words(addr: IpAddr) -> [u32; 4] {
+pub(super) fn words(addr: IpAddr) -> [u32; 4] {
     match addr {
         IpAddr::V4(addr) => [u32::from_ne_bytes(addr.octets()), 0, 0, 0],
         IpAddr::V6(addr) => {
@@ -53,6 +55,33 @@ fn words(addr: IpAddr) -> [u32; 4] {
             words
         }
     }
+}
+
+/// A client's 5-tuple, as the programs keep it.
+pub(super) fn flow_key(protocol: u16, client: SocketAddr, virtual_addr: SocketAddr) -> FlowKey {
+    FlowKey {
+        client_addr: words(client.ip()),
+        virtual_addr: words(virtual_addr.ip()),
+        client_port: client.port().to_be(),
+        virtual_port: virtual_addr.port().to_be(),
+        protocol,
+        family: family(Family::of(client.ip())),
+    }
+}
+
+/// A connection of the kernel's table as a flow of `watch`, taken for alive at `now`. `None` for a protocol that is not
+/// tracked.
+pub(super) fn seeded(entry: &Entry, watch: Watch, now: Moment) -> Option<(FlowKey, Flow<u64>)> {
+    let protocol = u16::from(entry.protocol?.number());
+    let second = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+    let flow = Flow {
+        place: Place::at(watch, entry.class, second).bits(),
+        first_seen: now.as_nanos(),
+        last_seen: now.as_nanos(),
+        state: u64::from(entry.state),
+        ..Flow::default()
+    };
+    Some((flow_key(protocol, entry.client, entry.virtual_addr), flow))
 }
 
 /// An address and a port as the programs keep them, read back.

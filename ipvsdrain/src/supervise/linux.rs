@@ -2,6 +2,8 @@
 //!
 //! Translates what the other rooms know into the decision's facts; decides nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tracing::warn;
@@ -24,6 +26,8 @@ pub struct Linux {
     /// Why the last attempt to watch failed; evidence is unknown for that reason.
     watch_fault: Option<String>,
     sysctls: Sysctls,
+    /// The real servers of each service with a drain, as last read: a flow may be handed to any of them.
+    servers: BTreeMap<VirtualService, BTreeSet<IpAddr>>,
     swept_at: Moment,
 }
 
@@ -46,11 +50,21 @@ impl Linux {
             observer,
             watch_fault: None,
             sysctls: Sysctls::default(),
+            servers: BTreeMap::new(),
             swept_at: clock::now(),
         })
     }
 
-    async fn read_table(&self, service: &VirtualService, server: &RealServer) -> Result<Table, ipvs::Error> {
+    /// Where a flow of a watched server may be handed to.
+    fn neighbours(&self) -> BTreeSet<IpAddr> {
+        self.servers.values().flatten().copied().collect()
+    }
+
+    async fn read_table(
+        &mut self,
+        service: &VirtualService,
+        server: &RealServer,
+    ) -> Result<Table, ipvs::Error> {
         let found = match self.ipvs.service(service).await {
             Ok(found) => found,
             Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
@@ -61,6 +75,8 @@ impl Linux {
             Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
             Err(error) => return Err(error),
         };
+        let addresses = destinations.iter().map(|destination| destination.server.0.ip());
+        self.servers.insert(*service, addresses.collect());
         let Some(this) = destinations
             .iter()
             .find(|destination| destination.server == *server)
@@ -168,8 +184,12 @@ impl Kernel for Linux {
     }
 
     fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
+        let neighbours = self.neighbours();
         let watched = match &mut self.observer {
-            Ok(observer) => observer.watch(service, server).map_err(|error| error.to_string()),
+            Ok(observer) => observer
+                .set_neighbours(neighbours)
+                .and_then(|()| observer.watch(service, server))
+                .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         self.watch_fault = watched.as_ref().err().cloned();
@@ -235,9 +255,20 @@ impl Kernel for Linux {
     }
 
     fn tidy(&mut self) {
+        if let Ok(observer) = &self.observer {
+            let watched: BTreeSet<VirtualService> = observer.watched().map(|(service, _)| service).collect();
+            self.servers.retain(|service, _| watched.contains(service));
+        }
+        let neighbours = self.neighbours();
         let Ok(observer) = &mut self.observer else { return };
         observer.relay_messages();
         let now = clock::now();
+        if let Err(error) = observer
+            .set_neighbours(neighbours)
+            .and_then(|()| observer.mend(now))
+        {
+            warn!("the observer could not be tended: {error}");
+        }
         if now.since(self.swept_at) < SWEEP_EVERY {
             return;
         }
@@ -259,7 +290,7 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
     }
     if reading.untracked > 0 {
         return Evidence::Unknown(format!(
-            "the flow table was full: {} flows are not tracked",
+            "flow table full: {} packets came of flows that found no room; give more with --flow-capacity",
             reading.untracked
         ));
     }

@@ -91,8 +91,11 @@ impl Matrix {
     }
 }
 
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 10] = [
+    ("arrived", "arrived"),
     ("forwarded", "forwarded"),
+    ("elsewhere", "elsewhere"),
+    ("lost", "lost"),
     ("replied", "replied"),
     ("live_udp", "UDP"),
     ("live_tcp_open", "TCP open"),

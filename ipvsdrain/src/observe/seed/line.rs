@@ -31,15 +31,17 @@ pub(super) enum Line {
 
 /// A connection entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(in crate::observe) struct Entry {
     /// `None`: a protocol that no address service balances, such as ESP behind a firewall mark.
-    pub(super) protocol: Option<Protocol>,
-    pub(super) client: SocketAddr,
-    pub(super) virtual_addr: SocketAddr,
-    pub(super) server: SocketAddr,
-    pub(super) class: Class,
+    pub(in crate::observe) protocol: Option<Protocol>,
+    pub(in crate::observe) client: SocketAddr,
+    pub(in crate::observe) virtual_addr: SocketAddr,
+    pub(in crate::observe) server: SocketAddr,
+    pub(in crate::observe) class: Class,
+    /// IPVS's number for a TCP connection's state; 0 for other protocols.
+    pub(in crate::observe) state: u16,
     /// Until the kernel forgets it, if no packet comes; whole seconds.
-    pub(super) expires: Duration,
+    pub(in crate::observe) expires: Duration,
 }
 
 /// The port of a template that must not be used any more.
@@ -72,16 +74,18 @@ fn fields(line: &[u8]) -> Option<Line> {
         return Some(Line::Template);
     }
     let protocol = known(protocol)?;
-    let class = match protocol {
-        Some(Protocol::Tcp) => Class::of(u16::from(Protocol::Tcp.number()), tcp_state::number(state)?),
-        _ => Class::Udp,
+    let state = match protocol {
+        Some(Protocol::Tcp) => tcp_state::number(state)?,
+        _ => 0,
     };
+    let class = Class::of(protocol.map_or(0, |protocol| u16::from(protocol.number())), state);
     Some(Line::Entry(Entry {
         protocol,
         client,
         virtual_addr,
         server,
         class,
+        state,
         expires: Duration::from_secs(u64::from(expires)),
     }))
 }

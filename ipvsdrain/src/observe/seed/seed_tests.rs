@@ -52,6 +52,7 @@ fn seed(table: &[u8], piece: usize, budget: Duration, service: &str, server: &st
         &server,
         budget,
         clock,
+        |_| {},
     )
     .unwrap()
 }

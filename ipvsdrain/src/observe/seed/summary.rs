@@ -49,11 +49,20 @@ impl SeedSummary {
         }
     }
 
-    pub(super) fn take(&mut self, line: Line, service: &VirtualService, server: &RealServer) {
+    pub(super) fn take(
+        &mut self,
+        line: Line,
+        service: &VirtualService,
+        server: &RealServer,
+        mut each: impl FnMut(&Entry),
+    ) {
         match line {
             Line::Header => return,
             Line::Malformed => self.malformed += 1,
-            Line::Entry(entry) if belongs(&entry, service, server) => self.count(&entry),
+            Line::Entry(entry) if belongs(&entry, service, server) => {
+                self.count(&entry);
+                each(&entry);
+            }
             Line::Template | Line::Entry(_) => {}
         }
         self.lines += 1;

@@ -1,4 +1,5 @@
-//! One network under observation, and what happens in one cell: a fresh service, a few flows, three readings.
+//! One network under observation, and what happens in one cell: a fresh service, a few flows, three readings; then,
+//! for UDP, the removal of the watched server while its clients go on, and a last reading.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -29,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FLOWS: usize = 5;
 const DATAGRAMS: u32 = 3;
 const APART: Duration = Duration::from_millis(20);
+/// Of each flow of the removed server, twice.
+const GOING_ON: u32 = 2;
+const FIRST_SOURCE_PORT: u16 = 20_000;
+const EXPIRE_NODEST: &str = "net.ipv4.vs.expire_nodest_conn";
 
 /// One world with an observer on its director.
 pub(super) struct Bench {
@@ -56,7 +61,7 @@ impl Bench {
         // Each cell has a port of its own, so that no other's connections are found again.
         self.port += 1;
         let watched = self.balance(cell)?;
-        self.observer.watch(&watched.service, &watched.server)?;
+        self.watch(watched, cell)?;
 
         let begin = clock::now();
         let before = Segments::of(self.world.server(WATCHED))?;
@@ -77,17 +82,82 @@ impl Bench {
         let after = self.read(watched, clock::now())?;
         clock::pass(WELL_AFTER);
         let well_after = self.read(watched, clock::now())?;
-        let seen = Counts::seen(&on, &after, &well_after);
+        let afterwards = match cell.protocol {
+            Protocol::Udp => self.remove(watched, cell, &account)?,
+            _ => Afterwards::default(),
+        };
+        let last = self.read(watched, clock::now())?;
+        let seen = Counts::seen(&on, &after, &well_after, &last)?;
 
         let segments = Segments::of(self.world.server(WATCHED))?.since(before);
         expect_packets(&mut expected, cell, &account, begin, segments);
+        expect_arrivals(&mut expected, cell, &account, &afterwards);
         let trouble = trouble(&account, records, &expected);
+        self.unwatch(watched)?;
         let ok = trouble.is_none() && expected == seen;
         let mut told = json!({"name": cell.to_string(), "ok": ok, "expected": expected, "seen": seen});
         if let Some(trouble) = trouble {
             told["trouble"] = json!(trouble);
         }
         Ok(told)
+    }
+
+    /// Every call to the observer comes from the director, whose interfaces it looks at.
+    fn watch(&mut self, watched: Place, cell: Cell) -> Result<()> {
+        let family = servers_family(cell);
+        let neighbours = self
+            .world
+            .servers()
+            .map(|(_, machine)| machine.address_in(family))
+            .collect();
+        let (world, observer) = (&self.world, &mut self.observer);
+        world.director().machine().within(|| {
+            observer.set_neighbours(neighbours)?;
+            observer.watch(&watched.service, &watched.server)
+        })?;
+        Ok(())
+    }
+
+    fn unwatch(&mut self, watched: Place) -> Result<()> {
+        let (world, observer) = (&self.world, &mut self.observer);
+        world
+            .director()
+            .machine()
+            .within(|| observer.unwatch(&watched.service, &watched.server))?;
+        Ok(())
+    }
+
+    /// Takes the watched server out while its clients go on: first as the kernel does it by default, which drops what
+    /// comes, then with `expire_nodest_conn`, which schedules it anew.
+    fn remove(&self, watched: Place, cell: Cell, account: &Account) -> Result<Afterwards> {
+        let director = self.world.director();
+        director.delete(watched)?;
+        let mut afterwards = Afterwards::default();
+        for value in ["0", "1"] {
+            director.machine().set_sysctl(EXPIRE_NODEST, value)?;
+            let flows = account.flows_of(WATCHED).map(|flow| UdpFlow {
+                source_port: Some(source_port(flow.0)),
+                ..flow_of(GOING_ON)
+            });
+            let flows: Vec<UdpFlow> = flows.collect();
+            let mut traffic = Traffic::over(cell.family, &self.world);
+            let records = flows.len() * GOING_ON as usize;
+            traffic.receive_udp(self.port, Replies::None)?;
+            traffic.send_udp(self.port, Replies::None, flows)?;
+            traffic
+                .ledger()
+                .wait_until(PATIENCE, |account| account.sent() == records);
+            let account = traffic.finish()?;
+            ensure!(
+                account.sent() == records,
+                "{} of {records} records were sent",
+                account.sent()
+            );
+            afterwards.sent += records as u64;
+            afterwards.lost += account.lost() as u64;
+        }
+        director.machine().set_sysctl(EXPIRE_NODEST, "0")?;
+        Ok(afterwards)
     }
 
     /// Adds the cell's service with all servers; returns the place to watch.
@@ -110,11 +180,7 @@ impl Bench {
             Kind::Persistent => "-s rr -p 300",
             Kind::OnePacket => "-s rr -o",
         };
-        let servers_in = match (cell.kind, family) {
-            (Kind::Mixed, Family::V4) => Family::V6,
-            (Kind::Mixed, Family::V6) => Family::V4,
-            _ => family,
-        };
+        let servers_in = servers_family(cell);
         let place = |number| {
             let address = self.world.server(number).address_in(servers_in);
             Place {
@@ -170,14 +236,56 @@ fn start(traffic: &mut Traffic<'_>, protocol: Protocol, port: u16) -> Result<usi
         return Ok(FLOWS);
     }
     traffic.receive_udp(port, Replies::Echo)?;
-    let flow = UdpFlow {
+    // The ledger numbers flows in this order.
+    let flows = (1..=FLOWS as u32).map(|number| UdpFlow {
+        source_port: Some(source_port(number)),
+        ..flow_of(DATAGRAMS)
+    });
+    traffic.send_udp(port, Replies::Echo, flows.collect::<Vec<_>>())?;
+    Ok(FLOWS * DATAGRAMS as usize)
+}
+
+fn flow_of(datagrams: u32) -> UdpFlow {
+    UdpFlow {
         starts: Duration::ZERO,
-        lasts: Some(APART * (DATAGRAMS - 1)),
+        lasts: Some(APART * (datagrams - 1)),
         every: APART,
         source_port: None,
-    };
-    traffic.send_udp(port, Replies::Echo, [flow; FLOWS])?;
-    Ok(FLOWS * DATAGRAMS as usize)
+    }
+}
+
+fn source_port(flow: u32) -> u16 {
+    FIRST_SOURCE_PORT + u16::try_from(flow).unwrap_or_default()
+}
+
+fn servers_family(cell: Cell) -> Family {
+    match (cell.kind, cell.family) {
+        (Kind::Mixed, Family::V4) => Family::V6,
+        (Kind::Mixed, Family::V6) => Family::V4,
+        (_, family) => family,
+    }
+}
+
+/// What came of datagrams sent after the watched server was removed, all by flows it had.
+#[derive(Debug, Clone, Copy, Default)]
+struct Afterwards {
+    sent: u64,
+    lost: u64,
+}
+
+/// What came in of the flows that the watched server has, or had: of each from its first datagram there on.
+fn expect_arrivals(expected: &mut Counts, cell: Cell, account: &Account, afterwards: &Afterwards) {
+    expected.lost = afterwards.lost;
+    expected.elsewhere = afterwards.sent - afterwards.lost;
+    if cell.protocol == Protocol::Udp {
+        for flow in account.flows_of(WATCHED) {
+            let runs = account.servings(flow);
+            let since = runs.iter().skip_while(|run| run.server != WATCHED);
+            let others = since.filter(|run| run.server != WATCHED);
+            expected.elsewhere += others.map(|run| run.records as u64).sum::<u64>();
+        }
+    }
+    expected.arrived = expected.forwarded + expected.elsewhere + expected.lost;
 }
 
 /// What the server really received and sent. Of TCP its own kernel knows; of UDP the ledger does.

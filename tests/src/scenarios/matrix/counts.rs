@@ -1,6 +1,6 @@
 //! What is compared: the same numbers from the observer, and from the ledger and the real server's own kernel.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use ipvsdrain::observe::Reading;
 use serde::Serialize;
 
@@ -13,6 +13,12 @@ pub(super) struct Counts {
     pub(super) forwarded: u64,
     /// Packets from the server that crossed the director.
     pub(super) replied: u64,
+    /// Packets from clients of this server's flows that came in.
+    pub(super) arrived: u64,
+    /// Those of them that another server got.
+    pub(super) elsewhere: u64,
+    /// Those of them that no server got.
+    pub(super) lost: u64,
     /// While the traffic is on.
     pub(super) live_udp: u64,
     /// While the traffic is on.
@@ -26,9 +32,16 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// What the observer read on, after and well after the traffic.
-    pub(super) fn seen(on: &Reading, after: &Reading, well_after: &Reading) -> Self {
-        Self {
+    /// What the observer read on, after and well after the traffic, and at last, after the removal.
+    pub(super) fn seen(on: &Reading, after: &Reading, well_after: &Reading, last: &Reading) -> Result<Self> {
+        let arrivals = last
+            .arrivals
+            .clone()
+            .map_err(|why| anyhow!("arrivals are not counted: {why}"))?;
+        Ok(Self {
+            arrived: arrivals.arrived,
+            elsewhere: arrivals.elsewhere,
+            lost: arrivals.lost.context("what is lost is not counted")?,
             forwarded: well_after.forwarded,
             replied: well_after.replied,
             live_udp: on.live_udp,
@@ -36,7 +49,7 @@ impl Counts {
             live_tcp_closing: after.live_tcp_closing,
             live_after: well_after.live_udp + well_after.live_tcp_open + well_after.live_tcp_closing,
             not_followed: well_after.mistaken + well_after.untracked,
-        }
+        })
     }
 }
 

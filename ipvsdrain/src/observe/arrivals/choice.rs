@@ -1,0 +1,135 @@
+//! Which interfaces, and which way to count on each. Pure.
+//!
+//! Every packet goes on to the kernel, whatever is counted, so XDP's gain, sparing the kernel's buffers, is none here.
+//! What is left is its price (`docs/adr/0003`): on virtual devices it copies or re-allocates each packet, attaching it
+//! may restart a network card's queues, and in its native form it counts what GRO has not merged yet, where IPVS counts
+//! what it has. So a classifier comes first, unless the configuration prefers XDP.
+
+use serde::{Deserialize, Serialize};
+
+use super::device::Device;
+
+/// How arrivals are to be counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preference {
+    /// The cheapest way that is exact: a classifier, else XDP.
+    #[default]
+    Auto,
+    /// XDP in the driver, else behind it, else a classifier.
+    Xdp,
+    /// Not at all: losses are not counted.
+    Off,
+}
+
+/// One way to see frames come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Classifier,
+    XdpNative,
+    XdpGeneric,
+}
+
+impl Way {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Way::Classifier => "a classifier",
+            Way::XdpNative => "native XDP",
+            Way::XdpGeneric => "generic XDP",
+        }
+    }
+}
+
+/// The ways to try, in this order.
+pub(super) const fn ways(preference: Preference) -> &'static [Way] {
+    match preference {
+        Preference::Auto => &[Way::Classifier, Way::XdpNative, Way::XdpGeneric],
+        Preference::Xdp => &[Way::XdpNative, Way::XdpGeneric, Way::Classifier],
+        Preference::Off => &[],
+    }
+}
+
+/// The interfaces to look at: the named ones, or all that bring packets in themselves. A VLAN, a bond, a bridge and the
+/// like only pass on what came in below them, which is counted there; where nothing else is, they are taken.
+pub(super) fn devices<'a>(all: &'a [Device], named: &[String]) -> Result<Vec<&'a Device>, String> {
+    if !named.is_empty() {
+        return named
+            .iter()
+            .map(|name| {
+                let found = all.iter().find(|device| device.name == *name);
+                found.ok_or_else(|| {
+                    let known: Vec<&str> = all.iter().map(|device| device.name.as_str()).collect();
+                    format!("there is no interface {name}, only {}", known.join(", "))
+                })
+            })
+            .collect();
+    }
+    let real: Vec<&Device> = all.iter().filter(|device| !device.is_loopback).collect();
+    let lowest: Vec<&Device> = real
+        .iter()
+        .copied()
+        .filter(|device| !device.is_stacked())
+        .collect();
+    match (lowest.is_empty(), real.is_empty()) {
+        (false, _) => Ok(lowest),
+        (true, false) => Ok(real),
+        (true, true) => Err("there is no interface but the loopback".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str, driver: &str) -> Device {
+        Device {
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            is_loopback: name == "lo",
+        }
+    }
+
+    fn chosen(all: &[Device], named: &[&str]) -> Result<Vec<String>, String> {
+        let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+        devices(all, &named).map(|found| found.iter().map(|device| device.name.clone()).collect())
+    }
+
+    #[test]
+    fn what_is_stacked_on_another_interface_is_left_out() {
+        let all = [
+            device("lo", ""),
+            device("eth0", "ixgbe"),
+            device("eth0.10", "802.1Q VLAN Support"),
+            device("bond0", "bonding"),
+            device("br0", "bridge"),
+            device("tunl0", ""),
+            device("veth1", "veth"),
+        ];
+        assert_eq!(chosen(&all, &[]).unwrap(), ["eth0", "tunl0", "veth1"]);
+    }
+
+    #[test]
+    fn where_all_are_stacked_they_are_taken() {
+        let all = [device("lo", ""), device("mv0", "macvlan")];
+        assert_eq!(chosen(&all, &[]).unwrap(), ["mv0"]);
+        assert!(chosen(&all[..1], &[]).unwrap_err().contains("loopback"));
+    }
+
+    #[test]
+    fn named_interfaces_must_exist() {
+        let all = [device("lo", ""), device("eth0", "veth"), device("eth1", "veth")];
+        assert_eq!(chosen(&all, &["eth1"]).unwrap(), ["eth1"]);
+        let said = chosen(&all, &["eth1", "eth7"]).unwrap_err();
+        assert!(said.contains("eth7") && said.contains("lo, eth0, eth1"), "{said}");
+    }
+
+    #[test]
+    fn every_preference_but_off_tries_every_way() {
+        assert_eq!(ways(Preference::Auto)[0], Way::Classifier);
+        assert_eq!(
+            ways(Preference::Xdp),
+            [Way::XdpNative, Way::XdpGeneric, Way::Classifier]
+        );
+        assert!(ways(Preference::Off).is_empty());
+    }
+}

@@ -1,0 +1,80 @@
+//! The witness of arrivals: programs on the interfaces that bring packets in, before IPVS sees them.
+//!
+//! `device` reads what the interfaces are -> `choice` (pure) says where and how to try -> `attach` does it. What a
+//! packet means is counted by the programs; what was counted is read by [`super::reading`].
+
+mod attach;
+mod choice;
+mod device;
+mod link;
+
+use aya::Ebpf;
+use tracing::{info, warn};
+
+pub use self::choice::Preference;
+
+use self::attach::Attached;
+
+/// Interfaces whose arrivals are counted, while this lives. Dropping it detaches.
+#[derive(Debug)]
+pub(super) struct Witness {
+    attached: Vec<Attached>,
+}
+
+impl Witness {
+    /// Attaches to the interfaces of the calling thread's network namespace that bring packets in, or to those named.
+    /// Each interface takes the first way that works. Errors say why on one of them, or all, none did.
+    pub(super) fn attach(
+        programs: &mut Ebpf,
+        preference: Preference,
+        named: &[String],
+    ) -> Result<Self, String> {
+        if preference == Preference::Off {
+            return Err("the configuration says so".to_owned());
+        }
+        let devices = device::all().map_err(|error| format!("the interfaces cannot be listed: {error}"))?;
+        let chosen = choice::devices(&devices, named)?;
+        let mut attached = Vec::new();
+        for device in chosen {
+            attached.push(first_that_works(programs, device, preference)?);
+        }
+        Ok(Self { attached })
+    }
+
+    /// `tcx:eth0`, for every interface.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.attached.iter().map(ToString::to_string)
+    }
+
+    /// Whether every program is still where it was put, as far as the kernel tells. If not, which one is gone.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self.attached.iter().find(|attached| !attached.is_alive()) {
+            None => Ok(()),
+            Some(gone) => Err(format!(
+                "the program {gone} was detached by another hand, or its interface is gone"
+            )),
+        }
+    }
+}
+
+fn first_that_works(
+    programs: &mut Ebpf,
+    device: &device::Device,
+    preference: Preference,
+) -> Result<Attached, String> {
+    let mut causes = Vec::new();
+    for way in choice::ways(preference) {
+        match attach::attach(programs, device, *way) {
+            Ok(attached) => {
+                if causes.is_empty() {
+                    info!("arrivals are counted by {attached}");
+                } else {
+                    warn!("arrivals are counted by {attached}: {}", causes.join("; "));
+                }
+                return Ok(attached);
+            }
+            Err(cause) => causes.push(format!("{} not possible on {}: {cause}", way.word(), device.name)),
+        }
+    }
+    Err(causes.join("; "))
+}
