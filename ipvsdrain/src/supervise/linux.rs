@@ -9,7 +9,7 @@ use tracing::warn;
 use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 use super::sysctl::Sysctls;
 use crate::clock;
-use crate::drain::{Evidence, Flows, Policy, Server, Table};
+use crate::drain::{Evidence, Flows, Lacking, Policy, Rung, Server, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
@@ -76,6 +76,7 @@ impl Linux {
             inactive: this.inactive,
             persistent: this.persistent,
             packets: this.stats.packets_in,
+            packets_out: this.stats.packets_out,
             dropping_scheduler: drops_at_weight_zero(&found).then(|| found.scheduler.clone()),
             others_weight: others.map(|destination| u64::from(destination.weight)).sum(),
         }))
@@ -215,6 +216,10 @@ impl Kernel for Linux {
         }
     }
 
+    fn lacking(&self, _: &VirtualService, _: &RealServer) -> Lacking {
+        Lacking::default()
+    }
+
     fn flow_details(
         &self,
         service: &VirtualService,
@@ -270,6 +275,8 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         forwarded: reading.forwarded,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
+        rung: Rung::Probes,
+        arrivals: None,
     })
 }
 
