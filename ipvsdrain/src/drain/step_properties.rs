@@ -15,12 +15,12 @@ struct Second {
     table: u8,
     weight: u32,
     packets: u64,
+    packets_out: u64,
     active: u32,
     udp: u64,
     saw_packet: bool,
-    replied: bool,
     rung: Rung,
-    arrivals: bool,
+    arrivals: Option<Arrivals>,
     flows_known: bool,
     counters_known: bool,
     sysctl: Option<bool>,
@@ -36,11 +36,11 @@ fn second() -> impl Strategy<Value = Second> {
     (
         (1..4u64, 0..40u8, prop_oneof![12 => Just(0u32), 1 => 1..9u32]),
         (
-            prop_oneof![9 => Just(0u64), 1 => 1..5u64],
+            prop_oneof![19 => Just(0u64), 1 => 1..5u64],
+            prop_oneof![19 => Just(0u64), 1 => 1..5u64],
             prop_oneof![9 => Just(0u32), 1 => 1..3u32],
-            any::<bool>(),
         ),
-        (rung(), mostly(0.5)),
+        (rung(), prop_oneof![Just(None), Just(Some(Arrivals::default()))]),
         (
             prop_oneof![6 => Just(0u64), 1 => 1..4u64],
             mostly(0.1),
@@ -55,7 +55,7 @@ fn second() -> impl Strategy<Value = Second> {
         .prop_map(
             |(
                 (gap, table, weight),
-                (packets, active, replied),
+                (packets, packets_out, active),
                 (rung, arrivals),
                 (udp, saw_packet, flows_known, counters_known),
                 (sysctl, others),
@@ -65,10 +65,10 @@ fn second() -> impl Strategy<Value = Second> {
                     table,
                     weight,
                     packets,
+                    packets_out,
                     active,
                     udp,
                     saw_packet,
-                    replied,
                     rung,
                     arrivals,
                     flows_known,
@@ -112,7 +112,7 @@ fn as_facts(second: &Second, past: Past, now: Moment) -> Facts {
                 last_packet: past.last_packet.filter(|last| counts && *last >= past.rung_since),
                 watched_since: past.rung_since,
                 rung: second.rung,
-                arrivals: second.arrivals.then(Arrivals::default),
+                arrivals: second.arrivals,
                 ..flows()
             })
         } else {
@@ -152,9 +152,9 @@ proptest! {
         let mut moved_at = now;
         for second in &mut seconds {
             now = now + Duration::from_secs(second.gap);
-            if second.packets > 0 && second.table > 1 {
-                let counter = if second.replied { &mut past.packets_out } else { &mut past.packets };
-                *counter += second.packets;
+            if second.packets + second.packets_out > 0 && second.table > 1 {
+                past.packets += second.packets;
+                past.packets_out += second.packets_out;
                 moved_at = now;
             }
             if second.saw_packet {

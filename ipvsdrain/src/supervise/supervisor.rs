@@ -228,8 +228,8 @@ impl<K: Kernel> Supervisor<K> {
     /// Journals a new drain and takes its first step.
     pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
         let key = (request.service, request.server);
-        let ends = |record: &&Record| record.state.is_final() && !record.is_over();
-        if self.records.get(&key).filter(ends).is_some() {
+        let ends = |record: &Record| record.state.is_final() && !record.is_over();
+        if self.records.get(&key).is_some_and(ends) {
             // It may be over by now, as after a restart: then it must not be in the way until the next tick.
             self.advance(key).await;
         }
