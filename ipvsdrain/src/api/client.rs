@@ -12,8 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView};
-use super::view::{DrainRequest, DrainView, Problem, ServerName, Status};
+use super::view::{DrainRequest, Problem, ServerName, Status};
 use crate::identity::{RealServer, VirtualService};
 
 /// Why there is no answer.

@@ -11,6 +11,9 @@
 //! A request that is not carried out answers 4xx or 5xx with a [`Problem`].
 
 pub mod client;
+mod drain_view;
+#[cfg(test)]
+mod drain_view_tests;
 mod flow_view;
 pub mod server;
 mod socket;
@@ -18,10 +21,9 @@ mod socket;
 mod tests;
 mod view;
 
+pub use drain_view::{DrainView, LiveView, TransitionView};
 pub use flow_view::{DEFAULT_LIMIT, FlowView, FlowsAsked, FlowsView, LARGEST_LIMIT, SeedView, Standing};
-pub use view::{
-    Asked, DrainRequest, DrainView, LiveView, Problem, ProblemKind, ServerName, Status, TransitionView,
-};
+pub use view::{Asked, DrainRequest, Problem, ProblemKind, ServerName, Status};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/ipvsdrain/ipvsdrain.sock";

@@ -12,10 +12,11 @@ use axum::{Json, Router};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 pub use super::socket::SocketError;
 use super::socket::listen;
-use super::view::{Asked, DrainRequest, DrainView, Problem, ProblemKind, ServerName, Status};
+use super::view::{Asked, DrainRequest, Problem, ProblemKind, ServerName, Status};
 use crate::drain::{Record, Refusal, Request};
 use crate::supervise::{Command, Handle, RequestError};
 
@@ -179,7 +180,8 @@ impl From<RequestError> for Problem {
                 Refusal::TableUnknown(_) => ProblemKind::Failed,
                 Refusal::SchedulerDrops { .. }
                 | Refusal::LastServer { .. }
-                | Refusal::AlreadyDraining { .. } => ProblemKind::Refused,
+                | Refusal::AlreadyDraining { .. }
+                | Refusal::NotOver { .. } => ProblemKind::Refused,
             },
             RequestError::NotWatched { .. } => ProblemKind::NotFound,
             RequestError::Journal(_) | RequestError::Host(_) | RequestError::Stopping => ProblemKind::Failed,

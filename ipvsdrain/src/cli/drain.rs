@@ -37,7 +37,7 @@ pub(super) struct Drain {
     /// Why, for the record: a ticket, a sentence.
     #[arg(long, default_value = "")]
     reason: String,
-    /// Show progress until the drain is over.
+    /// Show progress until the drain is over and lost packets are counted.
     #[arg(long)]
     wait: bool,
     /// Wait no longer than this; the drain goes on.
@@ -103,15 +103,7 @@ impl Drain {
             self.print(&last, last.verdict.as_deref().unwrap_or_default())?;
             return Ok(exit::of_final(&last));
         }
-        let held = last
-            .held
-            .as_deref()
-            .map(|held| format!("; held: {held}"))
-            .unwrap_or_default();
-        self.print(
-            &last,
-            &format!("still {} after the wait{held}; the drain goes on", last.state),
-        )?;
+        self.print(&last, &unfinished(&last))?;
         Ok(ExitCode::from(if last.evidence_unknown {
             exit::UNKNOWN
         } else {
@@ -145,6 +137,22 @@ impl Drain {
     }
 }
 
+/// Where a drain stands that is not over after the wait.
+fn unfinished(view: &DrainView) -> String {
+    if view.state.is_final() {
+        return format!(
+            "{}, but the wait was over before what that leaves behind was flushed and counted",
+            view.state
+        );
+    }
+    let held = view
+        .held
+        .as_deref()
+        .map(|held| format!("; held: {held}"))
+        .unwrap_or_default();
+    format!("still {} after the wait{held}; the drain goes on", view.state)
+}
+
 async fn wait(
     client: &Client,
     name: &ServerName,
@@ -175,7 +183,17 @@ fn read_secs(text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::read_secs;
+    use super::super::progress::tests::view;
+    use super::{read_secs, unfinished};
+    use crate::api::DrainView;
+    use crate::drain::State;
+
+    #[test]
+    fn a_wait_that_ends_early_says_what_is_left() {
+        let at = |state| unfinished(&DrainView { state, ..view() });
+        assert_eq!(at(State::Quiet), "still quiet after the wait; the drain goes on");
+        assert!(at(State::Removed).starts_with("removed, but the wait was over"));
+    }
 
     #[test]
     fn spans_are_seconds_or_minutes() {

@@ -9,6 +9,7 @@
 //! | 4 | refused: it would hurt; nothing was changed |
 //! | 5 | cancelled: restored, or yielded to another hand |
 //! | 6 | the wait was over while the evidence was unknown |
+//! | 7 | removed, and packets of its flows were lost |
 
 use std::process::ExitCode;
 
@@ -16,18 +17,26 @@ use crate::api::client::ClientError;
 use crate::api::{DrainView, Problem, ProblemKind};
 use crate::drain::State;
 
+pub const DONE: u8 = 0;
 pub const ERROR: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NOT_IN_TIME: u8 = 3;
 pub const REFUSED: u8 = 4;
 pub const CANCELLED: u8 = 5;
 pub const UNKNOWN: u8 = 6;
+pub const LOST: u8 = 7;
 
 /// How a drain that came to its end is told to a script.
 pub(super) fn of_final(view: &DrainView) -> ExitCode {
-    match view.state {
-        State::Removed => ExitCode::SUCCESS,
-        _ => ExitCode::from(CANCELLED),
+    ExitCode::from(code_of_final(view))
+}
+
+/// A removal whose lost packets nobody counted is no failure: the drain was proven empty all the same.
+fn code_of_final(view: &DrainView) -> u8 {
+    match (view.state, view.arrivals) {
+        (State::Removed, Some(arrivals)) if arrivals.lost > 0 => LOST,
+        (State::Removed, _) => DONE,
+        _ => CANCELLED,
     }
 }
 
@@ -46,4 +55,30 @@ pub(super) fn say_error(error: &anyhow::Error) -> ExitCode {
         _ => ERROR,
     };
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::progress::tests::view;
+    use super::*;
+    use crate::drain::Arrivals;
+
+    #[test]
+    fn a_removal_fails_only_by_packets_known_to_be_lost() {
+        let ended = |state, lost: Option<u64>| {
+            let arrivals = lost.map(|lost| Arrivals {
+                lost,
+                ..Arrivals::default()
+            });
+            code_of_final(&DrainView {
+                state,
+                arrivals,
+                ..view()
+            })
+        };
+        assert_eq!(ended(State::Removed, Some(0)), DONE);
+        assert_eq!(ended(State::Removed, Some(1)), LOST);
+        assert_eq!(ended(State::Removed, None), DONE, "nobody counted");
+        assert_eq!(ended(State::Restored, Some(1)), CANCELLED);
+    }
 }

@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 
 use crate::api::DrainView;
+use crate::drain::{Rung, State};
 
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -43,8 +44,16 @@ impl Progress {
 }
 
 fn sentence(view: &DrainView) -> String {
-    let live = match (&view.live, view.state.is_final()) {
-        (Some(live), false) => {
+    let live = match (&view.live, view.rung) {
+        _ if view.state == State::Removed && !view.over => {
+            let lost = view
+                .arrivals
+                .map(|arrivals| format!(": {} packets lost so far", arrivals.lost));
+            lost.unwrap_or_default()
+        }
+        _ if view.state.is_final() => String::new(),
+        (None, Some(Rung::Counters)) => ": live flows not countable".to_owned(),
+        (Some(live), _) => {
             format!(
                 ": {} live flows ({} UDP, {} open TCP, {} closing)",
                 live.total(),
@@ -53,7 +62,7 @@ fn sentence(view: &DrainView) -> String {
                 live.tcp_closing
             )
         }
-        _ => String::new(),
+        (None, _) => String::new(),
     };
     let held = view
         .held
@@ -61,4 +70,81 @@ fn sentence(view: &DrainView) -> String {
         .map(|held| format!("; held: {held}"))
         .unwrap_or_default();
     format!("{}{live}{held}", view.state)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::LiveView;
+    use crate::drain::Arrivals;
+
+    /// A drain as a daemon showed it that knew neither rungs nor arrivals.
+    pub(in crate::cli) fn view() -> DrainView {
+        serde_json::from_value(json!({
+            "id": 1, "service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "state": "draining", "held": null,
+            "evidence_unknown": false, "live": null, "entries": 0,
+            "before": {"forwarding": "direct_route", "weight": 5, "upper_threshold": 0, "lower_threshold": 0},
+            "policy": {}, "migrated": 0, "over": false, "verdict": null, "seconds_since_start": 3.0,
+            "seconds_to_removal": null, "who": "", "why": "", "transitions": [], "revision": 7,
+        }))
+        .unwrap()
+    }
+
+    pub(in crate::cli) const LIVE: LiveView = LiveView {
+        udp: 3,
+        tcp_open: 0,
+        tcp_closing: 1,
+        forwarded: 9,
+        last_packet: None,
+    };
+
+    #[test]
+    fn flows_are_told_where_they_can_be_counted() {
+        let unknown = view();
+        assert_eq!(sentence(&unknown), "draining");
+        let counted = DrainView {
+            live: Some(LIVE),
+            rung: Some(Rung::Probes),
+            ..view()
+        };
+        assert_eq!(
+            sentence(&counted),
+            "draining: 4 live flows (3 UDP, 0 open TCP, 1 closing)"
+        );
+        let uncountable = DrainView {
+            rung: Some(Rung::Counters),
+            held: Some("no way".to_owned()),
+            ..view()
+        };
+        assert_eq!(
+            sentence(&uncountable),
+            "draining: live flows not countable; held: no way"
+        );
+    }
+
+    #[test]
+    fn the_aftermath_shows_the_count_until_it_is_over() {
+        let counting = DrainView {
+            state: State::Removed,
+            live: Some(LIVE),
+            arrivals: Some(Arrivals {
+                lost: 2,
+                ..Arrivals::default()
+            }),
+            ..view()
+        };
+        assert_eq!(sentence(&counting), "removed: 2 packets lost so far");
+        let over = DrainView {
+            over: true,
+            ..counting.clone()
+        };
+        assert_eq!(sentence(&over), "removed");
+        let not_witnessed = DrainView {
+            arrivals: None,
+            ..counting
+        };
+        assert_eq!(sentence(&not_witnessed), "removed");
+    }
 }

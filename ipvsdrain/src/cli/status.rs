@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::Daemonward;
 use crate::api::{self, DrainView};
+use crate::drain::{Rung, State};
 use crate::forwarding::{Forwarding, TunnelKind};
 
 /// Show services, real servers and drains.
@@ -43,6 +44,7 @@ fn print(status: &api::Status) {
         "INACTIVE",
         "STATE",
         "LIVE FLOWS",
+        "SEEN BY",
     ]);
     for service in &status.services {
         for server in &service.servers {
@@ -65,6 +67,10 @@ fn print(status: &api::Status) {
                 server.inactive.to_string(),
                 state,
                 drain.map(live).unwrap_or_default(),
+                drain
+                    .and_then(|drain| drain.rung)
+                    .map(|rung| rung.to_string())
+                    .unwrap_or_default(),
             ]);
         }
     }
@@ -75,17 +81,42 @@ fn print(status: &api::Status) {
     }
     println!("{table}");
     for drain in &status.drains {
-        let said = drain.verdict.as_ref().or(drain.held.as_ref());
-        if let Some(said) = said {
-            println!("\n{} {}: {said}", drain.service, drain.server);
+        let said = more(drain);
+        if !said.is_empty() {
+            println!("\n{} {}: {}", drain.service, drain.server, said.join("\n  "));
         }
     }
 }
 
 fn live(drain: &DrainView) -> String {
-    drain
-        .live
-        .map_or_else(|| "unknown".to_owned(), |live| live.total().to_string())
+    match (drain.live, drain.rung) {
+        (Some(live), _) => live.total().to_string(),
+        (None, Some(Rung::Counters)) => "not countable".to_owned(),
+        (None, _) => "unknown".to_owned(),
+    }
+}
+
+/// What does not fit into the table: why it stands where it does, and what became of the packets.
+fn more(drain: &DrainView) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_counting = drain.state == State::Removed && drain.verdict.is_none();
+    lines.extend(is_counting.then(|| "removed; its last packets are being counted".to_owned()));
+    lines.extend(drain.verdict.clone().or_else(|| drain.held.clone()));
+    let cause = drain.rung.zip(drain.rung_cause.as_ref()).filter(|_| !drain.over);
+    lines.extend(cause.map(|(rung, cause)| format!("seen by {rung}: {cause}")));
+    lines.extend(packets(drain));
+    lines
+}
+
+fn packets(drain: &DrainView) -> Option<String> {
+    let forwarded = drain.forwarded?;
+    let Some(arrivals) = drain.arrivals else {
+        return (!drain.over).then(|| format!("packets: {forwarded} forwarded"));
+    };
+    Some(format!(
+        "packets: {} arrived, {forwarded} forwarded here and {} to other servers ({} flows re-scheduled), {} lost",
+        arrivals.arrived, arrivals.elsewhere, arrivals.moved, arrivals.lost
+    ))
 }
 
 const fn method(forwarding: Forwarding) -> &'static str {
@@ -99,5 +130,68 @@ const fn method(forwarding: Forwarding) -> &'static str {
         },
         Forwarding::DirectRoute => "direct route",
         Forwarding::Bypass => "bypass",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::progress::tests::{LIVE, view};
+    use super::*;
+    use crate::drain::Arrivals;
+
+    #[test]
+    fn flows_that_cannot_be_counted_are_not_none() {
+        assert_eq!(live(&view()), "unknown");
+        let by = |rung, live_flows| {
+            live(&DrainView {
+                rung: Some(rung),
+                live: live_flows,
+                ..view()
+            })
+        };
+        assert_eq!(by(Rung::Counters, None), "not countable");
+        assert_eq!(by(Rung::Probes, Some(LIVE)), "4");
+    }
+
+    #[test]
+    fn what_became_of_the_packets_is_told_where_it_is_known() {
+        let unseen = view();
+        assert!(more(&unseen).is_empty());
+        let seen = DrainView {
+            rung: Some(Rung::Arrivals),
+            rung_cause: Some("no kprobes".to_owned()),
+            forwarded: Some(7),
+            ..view()
+        };
+        assert_eq!(
+            more(&seen),
+            ["seen by arrivals with seed: no kprobes", "packets: 7 forwarded"]
+        );
+        let counted = DrainView {
+            state: State::Removed,
+            arrivals: Some(Arrivals {
+                arrived: 10,
+                elsewhere: 2,
+                moved: 1,
+                lost: 1,
+            }),
+            ..seen
+        };
+        let packets =
+            "packets: 10 arrived, 7 forwarded here and 2 to other servers (1 flows re-scheduled), 1 lost";
+        assert_eq!(
+            more(&counted),
+            [
+                "removed; its last packets are being counted",
+                "seen by arrivals with seed: no kprobes",
+                packets
+            ]
+        );
+        let over = DrainView {
+            over: true,
+            verdict: Some("removed: so".to_owned()),
+            ..counted
+        };
+        assert_eq!(more(&over), ["removed: so", packets]);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Outcome;
 use super::record::{Hold, State};
 use crate::forwarding::Configuration;
 
@@ -32,6 +33,7 @@ pub enum Note {
     Transition { from: State, to: State, why: String },
     Held(Hold),
     Released(Hold),
+    Settled(Outcome),
 }
 
 impl fmt::Display for Note {
@@ -40,6 +42,7 @@ impl fmt::Display for Note {
             Note::Transition { from, to, why } => write!(f, "{from} -> {to}: {why}"),
             Note::Held(hold) => write!(f, "held: {hold}"),
             Note::Released(hold) => write!(f, "no longer held: {hold}"),
+            Note::Settled(outcome) => outcome.fmt(f),
         }
     }
 }

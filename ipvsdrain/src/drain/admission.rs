@@ -51,6 +51,14 @@ pub enum Refusal {
         server: RealServer,
         state: State,
     },
+    #[error(
+        "the last drain of {server} from {service} is not over yet: what its removal leaves behind is still flushed \
+         and counted; ask again in a few seconds"
+    )]
+    NotOver {
+        service: VirtualService,
+        server: RealServer,
+    },
     #[error("there is no drain of {server} from {service} to undo: `ipvsdrain status` lists the drains")]
     NothingToRestore {
         service: VirtualService,
@@ -102,6 +110,7 @@ pub fn begin(
         state: State::Pooled,
         transitions: Vec::new(),
         removal: None,
+        outcome: None,
         borrowed_expire_nodest: None,
         boot_id: boot_id.to_owned(),
         started_at: now,

@@ -2,6 +2,9 @@
 //!
 //! The counter is a snapshot that the kernel renews every 2 s (longer under load), so a packet may show up late, but
 //! never early. [`LAG`] bounds that delay with a margin; every comparison of the two witnesses allows for it.
+//!
+//! Where flows cannot be counted there is no second eye to compare with: an observer that sees nothing then neither
+//! contradicts the counter nor confirms it.
 
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ pub(super) const LAG: Duration = Duration::from_secs(5);
 /// What is remembered of the counter between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
+    /// In both directions.
     pub packets: u64,
     /// When the counter was first seen at this value.
     pub still_since: Moment,
@@ -37,7 +41,7 @@ impl Witness {
         }
     }
 
-    /// The witness after another sample. `flows` is what the observer knows at the same moment, if anything.
+    /// The witness after another sample. `flows` is what the observer counted at the same moment, if anything.
     pub(super) fn sample(self, packets: u64, flows: Option<&Flows>, now: Moment) -> Self {
         if packets == self.packets {
             let uncounted = flows

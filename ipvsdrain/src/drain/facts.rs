@@ -1,5 +1,7 @@
 //! What was seen, as the decision takes it. Whatever could not be seen says why: unknown is never idle.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::forwarding::Configuration;
@@ -16,10 +18,12 @@ pub enum Evidence<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub table: Table,
-    /// First witness: the live flows, seen by the probes.
+    /// First witness: the live flows, as far as the rung in use can see them.
     pub flows: Evidence<Flows>,
+    /// What the observer would have seen more, were it not for a cause.
+    pub lacking: Lacking,
     /// Second witness: whether the kernel's packet counters move at all on this host. The counter itself is
-    /// [`Server::packets`].
+    /// [`Server::traffic`].
     pub counters: Evidence<()>,
     /// `net.ipv4.vs.expire_nodest_conn`: does a datagram of a removed server's flow find another one?
     pub expire_nodest_conn: Evidence<bool>,
@@ -50,6 +54,8 @@ pub struct Server {
     pub persistent: u32,
     /// Packets forwarded here. A snapshot that the kernel renews every 2 s.
     pub packets: u64,
+    /// Its replies that came back through the director, under masquerade. A snapshot as well.
+    pub packets_out: u64,
     /// The scheduler of the service, if a weight of 0 makes it drop new flows as configured now.
     pub dropping_scheduler: Option<String>,
     /// Sum of the weights of the other real servers of the service.
@@ -61,9 +67,60 @@ impl Server {
     pub fn entries(&self) -> u64 {
         u64::from(self.active) + u64::from(self.inactive) + u64::from(self.persistent)
     }
+
+    /// Packets in both directions, for a reply keeps a flow live as well as a request does. Neither count ever falls
+    /// but when both are zeroed, so no movement of one can hide that of the other.
+    pub fn traffic(&self) -> u64 {
+        self.packets.saturating_add(self.packets_out)
+    }
 }
 
-/// What the probes counted for a watched real server.
+/// How flows are known: the rungs of the observer's ladder, the best one first. It takes the best the kernel allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// Kprobes on IPVS see each forwarded packet with its connection.
+    Probes,
+    /// Flows are known from the kernel's table of connections (the seed), and kept live by the arrival of their
+    /// packets (XDP, TC).
+    Arrivals,
+    /// Only the kernel's own counters, for each server as a whole: flows cannot be counted.
+    Counters,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Rung::Probes => "probes",
+            Rung::Arrivals => "arrivals with seed",
+            Rung::Counters => "counters alone",
+        })
+    }
+}
+
+/// Why there is not more to see, where that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lacking {
+    /// No better rung was taken, because.
+    pub better_rung: Option<String>,
+    /// Arrivals are not witnessed, because.
+    pub arrivals: Option<String>,
+}
+
+/// Packets of a server's tracked flows that came to the director, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Packets that arrived.
+    pub arrived: u64,
+    /// Packets that were forwarded to another server, after their flow was re-scheduled.
+    pub elsewhere: u64,
+    /// Flows so re-scheduled.
+    pub moved: u64,
+    /// Packets that nobody forwarded.
+    pub lost: u64,
+}
+
+/// What was seen of the flows of a watched real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flows {
     /// UDP flows forwarded within `udp_quiet`.
@@ -76,6 +133,17 @@ pub struct Flows {
     pub forwarded: u64,
     /// The last packet in either direction.
     pub last_packet: Option<Moment>,
-    /// Nothing before this moment was seen.
+    /// Nothing before this moment was seen by this rung: a change of rung begins anew.
     pub watched_since: Moment,
+    /// How these counts came to be. Under [`Rung::Counters`] they are all 0 and mean nothing.
+    pub rung: Rung,
+    /// `None`: arrivals are not witnessed.
+    pub arrivals: Option<Arrivals>,
+}
+
+impl Flows {
+    /// The same, if flows are counted at all.
+    pub fn counted(self) -> Option<Self> {
+        (self.rung != Rung::Counters).then_some(self)
+    }
 }

@@ -3,24 +3,25 @@
 use std::time::Duration;
 
 use super::evidence::{LAG, Witness};
-use super::facts::{Evidence, Facts, Flows, Server};
+use super::facts::{Evidence, Facts, Flows, Rung, Server};
 use super::policy::Pinned;
 use super::record::{Hold, Record};
 use crate::moment::Moment;
 
-/// The verdict of both witnesses.
+/// The verdict of both witnesses, or of the one there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judgement {
-    /// Missing, stale or contradictory evidence: nothing may be concluded.
-    Unknown(Hold),
-    /// Flows are live.
+    /// The evidence does not allow what would come next: mostly because it is missing, stale or contradictory, and
+    /// nothing may be concluded.
+    Held(Hold),
+    /// Flows are live, or must be taken to be.
     Live(String),
     /// Only UDP flows are live, they had their time to end, and the policy lets the kernel move them.
     Migratable { udp: u64 },
     /// No flow is live, and the silence has lasted this long of the time it must.
     Quiet { lasted: Duration, needed: Duration },
-    /// No live flow for the whole window, on both witnesses.
-    Drained { silence: Duration },
+    /// No live flow for the whole window, by every witness there is.
+    Drained { why: String },
 }
 
 /// Judges a quiesced server. `witness` already holds the sample taken with these facts.
@@ -33,42 +34,96 @@ pub(super) fn judge(
 ) -> Judgement {
     let flows = match &facts.flows {
         Evidence::Known(flows) => flows,
-        Evidence::Unknown(why) => return Judgement::Unknown(Hold::FlowsUnknown(why.clone())),
+        Evidence::Unknown(why) => return Judgement::Held(Hold::FlowsUnknown(why.clone())),
     };
     if let Evidence::Unknown(why) = &facts.counters {
-        return Judgement::Unknown(Hold::CountersUnknown(why.clone()));
+        return Judgement::Held(Hold::CountersUnknown(why.clone()));
     }
+    // Also where only counters are left: one that was caught standing still under traffic proves nothing alone.
     if witness.is_frozen(now) {
-        return Judgement::Unknown(Hold::CountersFrozen);
+        return Judgement::Held(Hold::CountersFrozen);
     }
-    let needed = record.policy.silence().max(LAG);
+    let window = record.policy.silence().max(LAG);
+    match flows.rung {
+        Rung::Probes | Rung::Arrivals => by_both(record, server, flows, witness, window, now),
+        Rung::Counters => by_counters(record, server, flows, witness, window, now),
+    }
+}
+
+/// Flows are counted, and the kernel's counter must agree.
+fn by_both(
+    record: &Record,
+    server: &Server,
+    flows: &Flows,
+    witness: &Witness,
+    needed: Duration,
+    now: Moment,
+) -> Judgement {
     if witness.contradicted_at.is_some_and(|at| now.since(at) < needed) {
-        return Judgement::Unknown(Hold::ObserverBlind);
+        return Judgement::Held(Hold::ObserverBlind);
     }
     // The kernel's table knows the connections that were silent since before the watch.
     let tcp_open = flows.tcp_open.max(u64::from(server.active));
-    let watched = now.since(flows.watched_since);
     if tcp_open > 0 || flows.tcp_closing > 0 {
         return Judgement::Live(live_text(flows, tcp_open));
     }
     if flows.udp > 0 {
-        let had_their_time = watched >= needed && time_quiesced(record, now) >= needed;
-        if record.policy.pinned == Pinned::Migrate && had_their_time {
+        if record.policy.pinned == Pinned::Migrate && had_their_time(record, flows, needed, now) {
             return Judgement::Migratable { udp: flows.udp };
         }
         return Judgement::Live(live_text(flows, tcp_open));
     }
-    let lasted = watched.min(witness.still_for(now));
+    let lasted = now.since(flows.watched_since).min(witness.still_for(now));
     if lasted >= needed {
-        Judgement::Drained { silence: lasted }
+        let secs = lasted.as_secs();
+        Judgement::Drained {
+            why: format!("no live flow and no packet for {secs} s, by both witnesses"),
+        }
     } else {
         Judgement::Quiet { lasted, needed }
     }
 }
 
-/// How long the server has been known to be at weight 0.
-fn time_quiesced(record: &Record, now: Moment) -> Duration {
-    record.quiesced_at().map_or(Duration::ZERO, |at| now.since(at))
+/// Only the kernel's counters are left. They may be [`LAG`] late and nothing else sees the packets of that time, so
+/// the silence must last that much longer; until then any flow must be taken to be live.
+fn by_counters(
+    record: &Record,
+    server: &Server,
+    flows: &Flows,
+    witness: &Witness,
+    window: Duration,
+    now: Moment,
+) -> Judgement {
+    if server.active > 0 {
+        let why = format!(
+            "{} open TCP connections; other flows cannot be counted",
+            server.active
+        );
+        return Judgement::Live(why);
+    }
+    let needed = window + LAG;
+    let lasted = now.since(flows.watched_since).min(witness.still_for(now));
+    if lasted >= needed {
+        let secs = lasted.as_secs();
+        return Judgement::Drained {
+            why: format!("no open TCP connection and no packet for {secs} s, by the kernel's counters alone"),
+        };
+    }
+    // Where flows are counted, these would be migrated now.
+    if record.policy.pinned == Pinned::Migrate && had_their_time(record, flows, needed, now) {
+        return Judgement::Held(Hold::MigrationNeedsFlows);
+    }
+    Judgement::Live(format!(
+        "flows cannot be counted, and packets may still be forwarded: no packet for {} of {} s",
+        lasted.as_secs(),
+        needed.as_secs()
+    ))
+}
+
+/// UDP flows that could end by themselves have done so: the server had no new ones, and was watched, for so long.
+fn had_their_time(record: &Record, flows: &Flows, needed: Duration, now: Moment) -> bool {
+    let quiesced = record.quiesced_at().map_or(Duration::ZERO, |at| now.since(at));
+    now.since(flows.watched_since) >= needed && quiesced >= needed
 }
 
 fn live_text(flows: &Flows, tcp_open: u64) -> String {

@@ -6,11 +6,16 @@
 
 mod action;
 mod admission;
+#[cfg(test)]
+mod aftermath_tests;
 mod evidence;
 mod facts;
 mod judgement;
+mod outcome;
 mod policy;
 mod record;
+#[cfg(test)]
+mod rung_tests;
 mod step;
 #[cfg(test)]
 mod step_properties;
@@ -20,8 +25,9 @@ mod step_tests;
 pub use action::{Action, Note};
 pub use admission::{Refusal, Request, begin, restore};
 pub use evidence::Witness;
-pub use facts::{Evidence, Facts, Flows, Server, Table};
+pub use facts::{Arrivals, Evidence, Facts, Flows, Lacking, Rung, Server, Table};
 pub use judgement::Judgement;
+pub use outcome::Outcome;
 pub use policy::{Pinned, Policy, PolicyError, SysctlUse};
 pub use record::{Hold, Observed, Record, Removal, State, Transition};
 pub use step::{Step, step};

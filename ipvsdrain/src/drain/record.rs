@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Witness;
-use super::facts::Flows;
+use super::facts::{Flows, Lacking};
+use super::outcome::Outcome;
 use super::policy::Policy;
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
@@ -31,6 +32,9 @@ pub struct Record {
     pub transitions: Vec<Transition>,
     /// Decided and journalled: a server now missing from the table was removed by us.
     pub removal: Option<Removal>,
+    /// What the removal cost, once that is settled. A journal of before this was counted has none.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
     /// `expire_nodest_conn` is ours for a moment; this is the value to put back.
     pub borrowed_expire_nodest: Option<bool>,
     /// The boot in which [`Moment`]s and the kernel's table make sense.
@@ -61,12 +65,23 @@ impl Removal {
     pub fn flush_time(&self) -> Duration {
         Duration::from_secs(2 + self.entries / 20_000)
     }
+
+    /// How long the watch stays after the kernel was asked: until it has flushed, and long enough for the packets
+    /// of a client that sends every few seconds.
+    pub fn aftermath(&self) -> Duration {
+        self.flush_time().max(Duration::from_secs(5))
+    }
 }
 
 impl Record {
-    /// Its end was reached, and nothing is owed any more.
+    /// Its end was reached, nothing is owed any more, and what it cost is settled.
     pub fn is_over(&self) -> bool {
-        self.state.is_final() && self.borrowed_expire_nodest.is_none()
+        self.state.is_final() && self.borrowed_expire_nodest.is_none() && !self.is_counting()
+    }
+
+    /// The server is gone, and it is not settled yet whether packets were lost.
+    pub fn is_counting(&self) -> bool {
+        self.state == State::Removed && self.removal.is_some() && self.outcome.is_none()
     }
 
     /// When the server was first seen at weight 0.
@@ -158,6 +173,8 @@ pub struct Observed {
     pub at: Option<Moment>,
     /// The live flows, if they are known.
     pub flows: Option<Flows>,
+    #[serde(default)]
+    pub lacking: Lacking,
     /// Entries of the kernel's table in an active TCP state.
     pub active: u32,
     pub entries: u64,
@@ -196,6 +213,11 @@ pub enum Hold {
          use of it"
     )]
     MigrationNeedsSysctl,
+    #[error(
+        "pinned UDP flows can only be migrated where flows are counted: the kernel's counters do not tell UDP from \
+         TCP, so this waits until no packet is forwarded"
+    )]
+    MigrationNeedsFlows,
     #[error("net.ipv4.vs.expire_nodest_conn cannot be read: {0}")]
     SysctlUnknown(String),
     #[error("no other real server of the service has a weight: its flows would have nowhere to go")]

@@ -2,8 +2,9 @@
 
 use super::action::{Action, Note};
 use super::evidence::Witness;
-use super::facts::{Evidence, Facts, Server, Table};
+use super::facts::{Evidence, Facts, Flows, Server, Table};
 use super::judgement::{Judgement, judge};
+use super::outcome;
 use super::policy::SysctlUse;
 use super::record::{Hold, Observed, Record, Removal, State, Transition};
 use crate::moment::Moment;
@@ -31,13 +32,14 @@ pub fn step(record: &Record, facts: &Facts, now: Moment) -> Step {
         State::Removed | State::Restored | State::Yielded => None,
     };
     step.put_sysctl_back(facts, now);
+    step.settle(facts, now);
     let failed = if step.actions.is_empty() {
         None
     } else {
         step.record.observed.failed.take()
     };
     step.hold(held.or(failed.map(Hold::ActionFailed)));
-    if step.record.state.is_final() && facts.watched {
+    if step.record.state.is_final() && !step.record.is_counting() && facts.watched {
         step.actions.push(Action::Unwatch);
     }
     step
@@ -49,12 +51,13 @@ impl Step {
             Evidence::Known(flows) => Some(*flows),
             Evidence::Unknown(_) => None,
         };
+        let counted = flows.and_then(Flows::counted);
         let before = &self.record.observed;
         let (active, entries, witness) = match &facts.table {
             Table::Present(server) => {
                 let witness = match before.witness {
-                    Some(witness) => witness.sample(server.packets, flows.as_ref(), now),
-                    None => Witness::first(server.packets, now),
+                    Some(witness) => witness.sample(server.traffic(), counted.as_ref(), now),
+                    None => Witness::first(server.traffic(), now),
                 };
                 (server.active, server.entries(), Some(witness))
             }
@@ -65,6 +68,7 @@ impl Step {
         self.record.observed = Observed {
             at: Some(now),
             flows,
+            lacking: facts.lacking.clone(),
             active,
             entries,
             witness,
@@ -99,6 +103,15 @@ impl Step {
         }
     }
 
+    /// The watch outlives the removal until it is settled what that cost; then the count is final.
+    fn settle(&mut self, facts: &Facts, now: Moment) {
+        if !self.record.is_counting() {
+            return;
+        }
+        self.record.outcome = outcome::settle(&self.record, facts, now);
+        self.notes.extend(self.record.outcome.clone().map(Note::Settled));
+    }
+
     fn quiesce(&mut self, facts: &Facts, now: Moment) -> Option<Hold> {
         let server = match self.present(facts, now) {
             Ok(server) => server,
@@ -130,7 +143,7 @@ impl Step {
         self.watch(facts);
         let witness = self.record.observed.witness?;
         match judge(&self.record, server, facts, &witness, now) {
-            Judgement::Unknown(hold) => {
+            Judgement::Held(hold) => {
                 self.go(State::Draining, hold.to_string(), now);
                 Some(hold)
             }
@@ -147,11 +160,7 @@ impl Step {
                 self.go(State::Quiet, why, now);
                 None
             }
-            Judgement::Drained { silence } => {
-                let why = format!(
-                    "no live flow and no packet for {} s, by both witnesses",
-                    silence.as_secs()
-                );
+            Judgement::Drained { why } => {
                 self.go(State::Drained, why, now);
                 self.remove(server, facts, 0, now)
             }

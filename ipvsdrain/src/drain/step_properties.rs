@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::evidence::LAG;
 use super::step_tests::{facts, flows, request, server};
 use super::*;
 use crate::moment::Moment;
@@ -14,13 +15,20 @@ struct Second {
     table: u8,
     weight: u32,
     packets: u64,
+    packets_out: u64,
     active: u32,
     udp: u64,
     saw_packet: bool,
+    rung: Rung,
+    arrivals: Option<Arrivals>,
     flows_known: bool,
     counters_known: bool,
     sysctl: Option<bool>,
     others: u64,
+}
+
+fn rung() -> impl Strategy<Value = Rung> {
+    prop_oneof![9 => Just(Rung::Probes), 2 => Just(Rung::Arrivals), 3 => Just(Rung::Counters)]
 }
 
 fn second() -> impl Strategy<Value = Second> {
@@ -28,9 +36,11 @@ fn second() -> impl Strategy<Value = Second> {
     (
         (1..4u64, 0..40u8, prop_oneof![12 => Just(0u32), 1 => 1..9u32]),
         (
-            prop_oneof![9 => Just(0u64), 1 => 1..5u64],
+            prop_oneof![19 => Just(0u64), 1 => 1..5u64],
+            prop_oneof![19 => Just(0u64), 1 => 1..5u64],
             prop_oneof![9 => Just(0u32), 1 => 1..3u32],
         ),
+        (rung(), prop_oneof![Just(None), Just(Some(Arrivals::default()))]),
         (
             prop_oneof![6 => Just(0u64), 1 => 1..4u64],
             mostly(0.1),
@@ -45,7 +55,8 @@ fn second() -> impl Strategy<Value = Second> {
         .prop_map(
             |(
                 (gap, table, weight),
-                (packets, active),
+                (packets, packets_out, active),
+                (rung, arrivals),
                 (udp, saw_packet, flows_known, counters_known),
                 (sysctl, others),
             )| {
@@ -54,9 +65,12 @@ fn second() -> impl Strategy<Value = Second> {
                     table,
                     weight,
                     packets,
+                    packets_out,
                     active,
                     udp,
                     saw_packet,
+                    rung,
+                    arrivals,
                     flows_known,
                     counters_known,
                     sysctl,
@@ -66,10 +80,21 @@ fn second() -> impl Strategy<Value = Second> {
         )
 }
 
-fn as_facts(second: &Second, packets: u64, last_packet: Option<Moment>, now: Moment) -> Facts {
+/// What has happened up to a second.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    packets: u64,
+    packets_out: u64,
+    last_packet: Option<Moment>,
+    rung: Option<Rung>,
+    rung_since: Moment,
+}
+
+fn as_facts(second: &Second, past: Past, now: Moment) -> Facts {
     let unknown = || "not read".to_owned();
     let present = Server {
-        packets,
+        packets: past.packets,
+        packets_out: past.packets_out,
         active: second.active,
         others_weight: second.others,
         ..server(second.weight)
@@ -81,15 +106,19 @@ fn as_facts(second: &Second, packets: u64, last_packet: Option<Moment>, now: Mom
             _ => Table::Present(present),
         },
         flows: if second.flows_known {
+            let counts = second.rung != Rung::Counters;
             Evidence::Known(Flows {
-                udp: second.udp,
-                last_packet,
-                watched_since: Moment::from_secs(1000),
+                udp: if counts { second.udp } else { 0 },
+                last_packet: past.last_packet.filter(|last| counts && *last >= past.rung_since),
+                watched_since: past.rung_since,
+                rung: second.rung,
+                arrivals: second.arrivals,
                 ..flows()
             })
         } else {
             Evidence::Unknown(unknown())
         },
+        lacking: Lacking::default(),
         counters: if second.counters_known {
             Evidence::Known(())
         } else {
@@ -108,7 +137,7 @@ proptest! {
 
     #[test]
     fn nothing_is_removed_on_doubt(
-        seconds in proptest::collection::vec(second(), 1..80),
+        mut seconds in proptest::collection::vec(second(), 1..80),
         migrate in any::<bool>(),
         never in any::<bool>(),
     ) {
@@ -119,18 +148,27 @@ proptest! {
         };
         let mut now = Moment::from_secs(1000);
         let mut record = begin(&request(policy), &facts(server(5), flows()).table, "boot", now, 0).unwrap();
-        let (mut packets, mut last_packet) = (500, None);
+        let mut past = Past { packets: 500, packets_out: 0, last_packet: None, rung: None, rung_since: now };
         let mut moved_at = now;
-        for second in &seconds {
+        for second in &mut seconds {
             now = now + Duration::from_secs(second.gap);
-            if second.packets > 0 && second.table > 1 {
-                packets += second.packets;
+            if second.packets + second.packets_out > 0 && second.table > 1 {
+                past.packets += second.packets;
+                past.packets_out += second.packets_out;
                 moved_at = now;
             }
             if second.saw_packet {
-                last_packet = Some(now);
+                past.last_packet = Some(now);
             }
-            let seen = as_facts(second, packets, last_packet, now);
+            // A rung lasts for a while, or no window would ever be whole.
+            if second.gap < 3 {
+                second.rung = past.rung.unwrap_or(second.rung);
+            }
+            if past.rung != Some(second.rung) {
+                past.rung = Some(second.rung);
+                past.rung_since = now;
+            }
+            let seen = as_facts(second, past, now);
             let was = record.state;
             let next = step(&record, &seen, now);
 
@@ -140,8 +178,12 @@ proptest! {
                 prop_assert_eq!(second.weight, 0);
                 prop_assert_eq!(second.active, 0, "an open TCP connection is never removed");
                 prop_assert!(second.others > 0);
-                prop_assert!(second.udp == 0 || migrate);
-                prop_assert!(second.udp > 0 || now.since(moved_at) >= policy.silence());
+                let counts = second.rung != Rung::Counters;
+                let migrated = counts && second.udp > 0;
+                prop_assert!(!migrated || migrate);
+                let needed = policy.silence() + if counts { Duration::ZERO } else { LAG };
+                prop_assert!(migrated || now.since(moved_at) >= needed);
+                prop_assert!(now.since(past.rung_since) >= needed, "a rung proves nothing about the time before it");
                 prop_assert!(next.record.removal.is_some(), "the intent is journalled first");
                 let position = |wanted| next.actions.iter().position(|action| *action == wanted);
                 if second.sysctl == Some(false) && !never {
@@ -163,7 +205,17 @@ proptest! {
             }
             if was.is_final() {
                 prop_assert_eq!(next.record.state, was, "the end is the end");
+                prop_assert!(record.outcome.is_none() || next.record.outcome == record.outcome, "settled is settled");
                 prop_assert!(next.actions.iter().all(|action| matches!(action, Action::Unwatch | Action::SetExpireNodest(_))));
+            }
+            let asked = next.record.removal.map(|removal| (removal.asked_at, removal.aftermath()));
+            prop_assert!(next.record.outcome.is_none() || next.record.state == State::Removed);
+            if let Some(Outcome::Counted { .. }) = &next.record.outcome {
+                prop_assert!(asked.is_some_and(|(at, lasts)| now.since(at) >= lasts), "no count before its time");
+            }
+            if next.record.is_counting() {
+                prop_assert!(!next.actions.contains(&Action::Unwatch), "the watch outlives the removal");
+                prop_assert!(asked.is_some_and(|(at, lasts)| now.since(at) < lasts), "the aftermath ends");
             }
             prop_assert_eq!(next.record.before, server(5).configuration, "the original is never lost");
             prop_assert_eq!(step(&record, &seen, now), next.clone(), "the same facts, the same decision");

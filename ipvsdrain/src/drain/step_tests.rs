@@ -4,9 +4,9 @@ use super::*;
 use crate::forwarding::{Configuration, Forwarding};
 use crate::moment::Moment;
 
-const NEEDED: u64 = 10;
+pub(super) const NEEDED: u64 = 10;
 
-fn at(secs: u64) -> Moment {
+pub(super) fn at(secs: u64) -> Moment {
     Moment::from_secs(1000 + secs)
 }
 
@@ -22,6 +22,7 @@ pub(super) fn server(weight: u32) -> Server {
         inactive: 0,
         persistent: 0,
         packets: 500,
+        packets_out: 0,
         dropping_scheduler: None,
         others_weight: 2,
     }
@@ -35,6 +36,8 @@ pub(super) fn flows() -> Flows {
         forwarded: 0,
         last_packet: None,
         watched_since: at(0),
+        rung: Rung::Probes,
+        arrivals: None,
     }
 }
 
@@ -42,6 +45,7 @@ pub(super) fn facts(server: Server, flows: Flows) -> Facts {
     Facts {
         table: Table::Present(server),
         flows: Evidence::Known(flows),
+        lacking: Lacking::default(),
         counters: Evidence::Known(()),
         expire_nodest_conn: Evidence::Known(false),
         expire_nodest_borrowed_elsewhere: None,
@@ -71,12 +75,12 @@ fn begun(policy: Policy) -> Record {
 }
 
 /// A drain that was found at weight 0 at second 0.
-fn draining(policy: Policy) -> Record {
+pub(super) fn draining(policy: Policy) -> Record {
     step(&begun(policy), &facts(server(0), flows()), at(0)).record
 }
 
 /// Steps once a second with the same facts, up to and including second `until`.
-fn run(mut record: Record, facts: &Facts, from: u64, until: u64) -> Step {
+pub(super) fn run(mut record: Record, facts: &Facts, from: u64, until: u64) -> Step {
     for second in from..until {
         record = step(&record, facts, at(second)).record;
     }

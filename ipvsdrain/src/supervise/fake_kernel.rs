@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::kernel::{Fault, Kernel, Listing};
-use crate::drain::{Evidence, Flows, Policy, Server, Table};
+use crate::drain::{Arrivals, Evidence, Flows, Lacking, Policy, Rung, Server, Table};
 use crate::forwarding::{Configuration, Forwarding};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -40,6 +40,9 @@ pub(crate) struct Host {
     /// Flows the observer can tell one by one, those that moved last first.
     pub(crate) details: Vec<FlowDetail>,
     pub(crate) watch_fault: Option<String>,
+    pub(crate) rung: Rung,
+    /// Are arrivals witnessed?
+    pub(crate) arrivals: bool,
     /// Calls that change something, in order.
     pub(crate) changes: Vec<String>,
     pub(crate) trouble: Option<(usize, Trouble)>,
@@ -68,6 +71,8 @@ impl FakeKernel {
             flows_until: now + Duration::from_secs(20),
             details: Vec::new(),
             watch_fault: None,
+            rung: Rung::Probes,
+            arrivals: true,
             changes: Vec::new(),
             trouble: None,
             lossy_removals: 0,
@@ -128,6 +133,7 @@ impl Kernel for FakeKernel {
                 inactive: 3,
                 persistent: 0,
                 packets: host.last_packet().as_nanos() / 1_000_000_000,
+                packets_out: 0,
                 dropping_scheduler: None,
                 others_weight: 2,
             })
@@ -191,7 +197,8 @@ impl Kernel for FakeKernel {
                 .unwrap_or_else(|| "not watched".to_owned());
             return Evidence::Unknown(why);
         };
-        let last = Some(host.last_packet()).filter(|last| *last >= watched_since);
+        let counts = host.rung != Rung::Counters;
+        let last = Some(host.last_packet()).filter(|last| counts && *last >= watched_since);
         let quiet = Duration::from_secs(u64::from(policy.udp_quiet_secs));
         let udp = u64::from(last.is_some_and(|last| host.now.since(last) < quiet));
         Evidence::Known(Flows {
@@ -201,7 +208,16 @@ impl Kernel for FakeKernel {
             forwarded: 0,
             last_packet: last,
             watched_since,
+            rung: host.rung,
+            arrivals: host.arrivals.then(|| Arrivals {
+                lost: u64::from(host.lossy_removals),
+                ..Arrivals::default()
+            }),
         })
+    }
+
+    fn lacking(&self, _: &VirtualService, _: &RealServer) -> Lacking {
+        Lacking::default()
     }
 
     fn flow_details(&self, _: &VirtualService, _: &RealServer, limit: usize) -> Result<FlowDetails, Fault> {

@@ -21,6 +21,7 @@ pub(super) async fn facts(
     Facts {
         table,
         flows: kernel.flows(service, server, policy),
+        lacking: kernel.lacking(service, server),
         counters: kernel.counters(),
         expire_nodest_conn: kernel.expire_nodest(),
         expire_nodest_borrowed_elsewhere,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{Evidence, Flows, Policy, Table};
+use crate::drain::{Evidence, Flows, Lacking, Policy, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -51,6 +51,8 @@ pub trait Kernel {
     fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
     fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool;
     fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows>;
+    /// Why not more is seen of it.
+    fn lacking(&self, service: &VirtualService, server: &RealServer) -> Lacking;
     /// The `limit` flows of a watched server that moved last.
     fn flow_details(
         &self,

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 use super::sysctl::Sysctls;
 use crate::clock;
-use crate::drain::{Evidence, Flows, Policy, Server, Table};
+use crate::drain::{Evidence, Flows, Lacking, Policy, Rung, Server, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
@@ -92,6 +92,7 @@ impl Linux {
             inactive: this.inactive,
             persistent: this.persistent,
             packets: this.stats.packets_in,
+            packets_out: this.stats.packets_out,
             dropping_scheduler: drops_at_weight_zero(&found).then(|| found.scheduler.clone()),
             others_weight: others.map(|destination| u64::from(destination.weight)).sum(),
         }))
@@ -235,6 +236,10 @@ impl Kernel for Linux {
         }
     }
 
+    fn lacking(&self, _: &VirtualService, _: &RealServer) -> Lacking {
+        Lacking::default()
+    }
+
     fn flow_details(
         &self,
         service: &VirtualService,
@@ -301,6 +306,8 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         forwarded: reading.forwarded,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
+        rung: Rung::Probes,
+        arrivals: None,
     })
 }
 

@@ -3,6 +3,8 @@
 //! Journal first, kernel second, confirm third. Only [`executor`] changes the kernel, and only through
 //! [`Kernel`]; only [`journal`] writes to disk.
 
+#[cfg(test)]
+mod aftermath_tests;
 mod executor;
 #[cfg(test)]
 pub(crate) mod fake_kernel;

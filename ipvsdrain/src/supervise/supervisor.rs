@@ -13,14 +13,15 @@ use super::executor::perform;
 use super::gather;
 use super::journal::{Journal, JournalError};
 use super::kernel::{Fault, Kernel, Listing};
-use crate::drain::{self, Hold, Note, Record, Refusal, Request, State, Transition, step};
+use crate::drain::{self, Hold, Note, Outcome, Record, Refusal, Request, State, Transition, step};
 use crate::identity::{RealServer, VirtualService};
 use crate::observe::FlowDetails;
 
 /// A drain is looked at this often: the observer's own granularity.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How many seconds a stop may wait for the kernel's flush, before it leaves the sysctl to the next start.
+/// How many seconds a stop may wait for the kernel's flush and for the count of lost packets, before it leaves the
+/// sysctl to the next start and the count unfinished.
 const LONGEST_GOODBYE: u32 = 10;
 
 type Key = (VirtualService, RealServer);
@@ -120,6 +121,11 @@ impl<K: Kernel> Supervisor<K> {
             }
             if record.boot_id != supervisor.boot_id {
                 record.borrowed_expire_nodest = None;
+                if record.is_counting() {
+                    record.outcome = Some(Outcome::unknown(
+                        "the machine was rebooted before the count was over",
+                    ));
+                }
                 supervisor.journal.save(&record)?;
             }
             if !record.is_over() {
@@ -143,8 +149,8 @@ impl<K: Kernel> Supervisor<K> {
         )
     }
 
-    /// Runs until `stop` comes or every handle is gone, and puts back what is borrowed. A step is never broken off;
-    /// drains that are not over resume from the journal.
+    /// Runs until `stop` comes or every handle is gone, puts back what is borrowed and finishes the counts of removals.
+    /// A step is never broken off; drains that are not over resume from the journal.
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>, stop: impl Future<Output = ()>) {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -170,13 +176,22 @@ impl<K: Kernel> Supervisor<K> {
                 self.advance(key).await;
             }
         }
-        warn!("net.ipv4.vs.expire_nodest_conn is still to be put back: the next start does it");
+        for record in self.records.values() {
+            let Record { service, server, .. } = record;
+            if record.borrowed_expire_nodest.is_some() {
+                warn!(%service, %server, "net.ipv4.vs.expire_nodest_conn is still to be put back: the next start does it");
+            }
+            if record.is_counting() {
+                warn!(%service, %server, "lost packets will not be counted: the daemon stops before the count is over");
+            }
+        }
     }
 
-    /// The drains that have the sysctl borrowed.
+    /// The drains that have the sysctl borrowed, or whose count would be lost with the daemon.
     fn owing(&self) -> impl Iterator<Item = Key> + '_ {
-        let borrows = |(_, record): &(&Key, &Record)| record.borrowed_expire_nodest.is_some();
-        self.records.iter().filter(borrows).map(|(key, _)| *key)
+        let owes =
+            |(_, record): &(&Key, &Record)| record.borrowed_expire_nodest.is_some() || record.is_counting();
+        self.records.iter().filter(owes).map(|(key, _)| *key)
     }
 
     async fn obey(&mut self, command: Command) {
@@ -213,14 +228,13 @@ impl<K: Kernel> Supervisor<K> {
     /// Journals a new drain and takes its first step.
     pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
         let key = (request.service, request.server);
+        let ends = |record: &Record| record.state.is_final() && !record.is_over();
+        if self.records.get(&key).is_some_and(ends) {
+            // It may be over by now, as after a restart: then it must not be in the way until the next tick.
+            self.advance(key).await;
+        }
         if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
-            let (service, server) = key;
-            return Err(Refusal::AlreadyDraining {
-                service,
-                server,
-                state: record.state,
-            }
-            .into());
+            return Err(in_the_way(record).into());
         }
         let table = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
@@ -325,11 +339,31 @@ impl<K: Kernel> Supervisor<K> {
     }
 }
 
+/// Why no other drain of the same server may begin.
+fn in_the_way(record: &Record) -> Refusal {
+    let Record {
+        service,
+        server,
+        state,
+        ..
+    } = *record;
+    if state.is_final() {
+        Refusal::NotOver { service, server }
+    } else {
+        Refusal::AlreadyDraining {
+            service,
+            server,
+            state,
+        }
+    }
+}
+
 fn say(record: &Record, note: &Note) {
     let Record { service, server, .. } = record;
     match note {
         Note::Transition { .. } => info!(%service, %server, "{note}"),
         Note::Held(_) => warn!(%service, %server, "{note}"),
-        Note::Released(_) => info!(%service, %server, "{note}"),
+        Note::Settled(outcome) if outcome.has_losses() => warn!(%service, %server, "{note}"),
+        Note::Released(_) | Note::Settled(_) => info!(%service, %server, "{note}"),
     }
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 use super::fake_kernel::{Death, FakeKernel, ORIGINAL, Trouble};
 use super::journal::Journal;
 use super::supervisor::Supervisor;
-use crate::drain::{Hold, Policy, Record, Request, State};
+use crate::drain::{Hold, Outcome, Policy, Record, Request, State};
 use crate::moment::Moment;
 
-fn request() -> Request {
+pub(super) fn request() -> Request {
     Request {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),
@@ -20,7 +20,7 @@ fn request() -> Request {
     }
 }
 
-fn start(kernel: &FakeKernel, journal: &Path) -> Supervisor<FakeKernel> {
+pub(super) fn start(kernel: &FakeKernel, journal: &Path) -> Supervisor<FakeKernel> {
     Supervisor::resume(
         kernel.clone(),
         Journal::open(journal).unwrap(),
@@ -30,7 +30,7 @@ fn start(kernel: &FakeKernel, journal: &Path) -> Supervisor<FakeKernel> {
     .unwrap()
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
@@ -96,8 +96,8 @@ fn a_drain_ends_in_the_order_that_loses_nothing() {
             "weight 0",
             "expire_nodest true",
             "remove",
-            "unwatch",
-            "expire_nodest false"
+            "expire_nodest false",
+            "unwatch"
         ]
     );
     assert_eq!(
@@ -120,8 +120,24 @@ fn trouble_at_any_boundary_ends_in_the_same_removal() {
             assert_eq!(host.lossy_removals, 0, "{story}");
             assert!(!host.expire_nodest, "the sysctl is put back: {story}");
             assert_eq!(host.server, None, "{story}");
+            assert!(record.is_over(), "{story}");
+            assert_eq!(host.watched_since, None, "{story}");
+            let died_while_counting = trouble != Trouble::Fails && is_after_the_removal(&host.changes, at);
+            let counted = matches!(record.outcome, Some(Outcome::Counted { .. }));
+            let died_removing = trouble == Trouble::DiesAfter && host.changes[at] == "remove";
+            // At `unwatch` the count was in the journal already.
+            let died_late = host.changes[at] == "unwatch";
+            assert_eq!(
+                counted,
+                died_late || !(died_while_counting || died_removing),
+                "{story}: {record:?}"
+            );
         }
     }
+}
+
+fn is_after_the_removal(changes: &[String], at: usize) -> bool {
+    changes[..at].iter().any(|change| change == "remove")
 }
 
 #[test]
@@ -217,9 +233,10 @@ fn a_drain_of_an_earlier_boot_is_closed() {
 #[tokio::test]
 async fn a_stop_waits_for_the_flush_and_puts_the_sysctl_back() {
     let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
     let kernel = FakeKernel::new();
     kernel.0.borrow_mut().flows_until = Moment::from_secs(0);
-    let mut supervisor = start(&kernel, &folder.path().join("journal"));
+    let mut supervisor = start(&kernel, &journal);
     supervisor.begin(&request()).await.unwrap();
     while kernel.0.borrow().server.is_some() {
         kernel.pass_a_second();
@@ -232,5 +249,11 @@ async fn a_stop_waits_for_the_flush_and_puts_the_sysctl_back() {
     assert!(
         !kernel.0.borrow().expire_nodest,
         "put back before the daemon was gone"
+    );
+    let latest = Journal::open(&journal).unwrap().latest().unwrap();
+    let outcome = latest[0].outcome.as_ref();
+    assert!(
+        matches!(outcome, Some(Outcome::Counted { .. })),
+        "a stop lets the count end: {outcome:?}"
     );
 }
