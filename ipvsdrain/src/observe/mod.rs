@@ -281,6 +281,22 @@ impl Observer {
         Ok(counted.finish(&copies[1], watched.no_room, empty))
     }
 
+    /// Why it is not known what of a watched server's packets arrived and was lost; `None` if it is known.
+    pub fn why_no_arrivals(&self, service: &VirtualService, server: &RealServer) -> Option<String> {
+        let watched = self.watched.get(&(*service, *server))?;
+        match (&self.probes, self.standing.rung) {
+            (Some(probes), Rung::Probes) => {
+                let told = probes.tally(watched.watch).map_err(|error| error.to_string());
+                let whole = self
+                    .witnessed(probes, watched)
+                    .and(told)
+                    .and_then(|tally| reading::whole(&tally));
+                whole.err()
+            }
+            (_, rung) => Some(format!("what is forwarded is not seen on the rung of {rung}")),
+        }
+    }
+
     /// Why the count of arrivals is not whole, if it is not.
     fn witnessed(&self, probes: &Probes, watched: &Watched) -> Result<(), String> {
         if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {

@@ -91,21 +91,23 @@ impl Reading {
     #[must_use]
     pub(super) fn with_arrivals(mut self, witness: Result<(), String>, copies: &[Tally<u64>; 2]) -> Self {
         let [before, after] = copies;
-        self.arrivals = witness.and_then(|()| {
-            if after.unwitnessed > 0 {
-                return Err(format!(
-                    "{} packets came in by an interface that is not looked at, or from this host itself",
-                    after.unwitnessed
-                ));
-            }
-            Ok(Arrivals {
-                arrived: after.arrived,
-                elsewhere: after.elsewhere,
-                moved: after.flows_moved,
-                lost: Some(before.arrived.saturating_sub(after.forwarded + after.elsewhere)),
-            })
+        self.arrivals = witness.and_then(|()| whole(after)).map(|()| Arrivals {
+            arrived: after.arrived,
+            elsewhere: after.elsewhere,
+            moved: after.flows_moved,
+            lost: Some(before.arrived.saturating_sub(after.forwarded + after.elsewhere)),
         });
         self
+    }
+}
+
+/// Every packet that was forwarded was seen to arrive. If not, what was lost is not known.
+pub(super) fn whole(tally: &Tally<u64>) -> Result<(), String> {
+    match tally.unwitnessed {
+        0 => Ok(()),
+        missed => Err(format!(
+            "{missed} packets came in by an interface that is not looked at, or from this host itself"
+        )),
     }
 }
 

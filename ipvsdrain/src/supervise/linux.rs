@@ -11,12 +11,12 @@ use tracing::warn;
 use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 use super::sysctl::Sysctls;
 use crate::clock;
-use crate::drain::{Evidence, Flows, Lacking, Policy, Rung, Server, Table};
+use crate::drain::{Arrivals, Evidence, Flows, Lacking, Policy, Rung, Server, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
 use crate::moment::Moment;
-use crate::observe::{FlowDetails, ObserveError, Observer, QuietWindows, Reading, Sources};
+use crate::observe::{self, FlowDetails, ObserveError, Observer, QuietWindows, Reading, Sources};
 
 /// This machine, as far as IPVS goes.
 #[derive(Debug)]
@@ -236,8 +236,14 @@ impl Kernel for Linux {
         }
     }
 
-    fn lacking(&self, _: &VirtualService, _: &RealServer) -> Lacking {
-        Lacking::default()
+    fn lacking(&self, service: &VirtualService, server: &RealServer) -> Lacking {
+        let Ok(observer) = &self.observer else {
+            return Lacking::default();
+        };
+        Lacking {
+            better_rung: observer.rung().1.map(str::to_owned),
+            arrivals: observer.why_no_arrivals(service, server),
+        }
     }
 
     fn flow_details(
@@ -299,6 +305,14 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
             reading.untracked
         ));
     }
+    let arrivals = reading.arrivals.as_ref().ok().and_then(|arrivals| {
+        Some(Arrivals {
+            arrived: arrivals.arrived,
+            elsewhere: arrivals.elsewhere,
+            moved: arrivals.moved,
+            lost: arrivals.lost?,
+        })
+    });
     Evidence::Known(Flows {
         udp: reading.live_udp,
         tcp_open: reading.live_tcp_open,
@@ -306,8 +320,12 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         forwarded: reading.forwarded,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
-        rung: Rung::Probes,
-        arrivals: None,
+        rung: match reading.rung {
+            observe::Rung::Probes => Rung::Probes,
+            observe::Rung::Arrivals => Rung::Arrivals,
+            observe::Rung::Counters => Rung::Counters,
+        },
+        arrivals,
     })
 }
 
