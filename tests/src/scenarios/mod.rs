@@ -2,6 +2,7 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
@@ -34,6 +35,7 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     flows_shown::SCENARIO,
+    flow_table_full::SCENARIO,
     matrix::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
