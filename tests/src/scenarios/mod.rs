@@ -7,6 +7,7 @@ mod flows_shown;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod many_flows;
 mod matrix;
 mod netlink;
 mod nothing_attached;
@@ -35,6 +36,7 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     flows_shown::SCENARIO,
+    many_flows::SCENARIO,
     flow_table_full::SCENARIO,
     matrix::SCENARIO,
     observer_refuses::SCENARIO,
