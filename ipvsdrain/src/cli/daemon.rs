@@ -32,8 +32,8 @@ pub(super) struct Daemon {
     /// Read the layout of ip_vs from this BTF instead of the running kernel's.
     #[arg(long, value_name = "PATH")]
     module_btf: Option<PathBuf>,
-    /// How many flows can be tracked at once, over all servers that are being drained. Each takes 192 bytes while it is
-    /// tracked, and 16 bytes at all times during a drain. [default: 262144]
+    /// How many flows can be tracked at once, over all servers being drained: 16 bytes of kernel memory for each
+    /// that there could be, 192 more for each that there is. [default: 262144]
     #[arg(long, value_name = "FLOWS", value_parser = value_parser!(u32).range(1_000..=MOST_FLOWS))]
     flow_capacity: Option<u32>,
 }

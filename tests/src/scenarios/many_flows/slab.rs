@@ -31,7 +31,7 @@ impl Slabs {
 
     /// Bytes for each of `units`, of the caches in which a unit takes a byte or more.
     pub(super) fn per_unit(&self, units: u32) -> Value {
-        let share = |bytes: u64| (bytes / u64::from(units.max(1))) as u32;
+        let share = |bytes: u64| bytes / u64::from(units.max(1));
         let caches: Map<String, Value> = self
             .0
             .iter()
