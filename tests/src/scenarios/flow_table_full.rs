@@ -85,7 +85,7 @@ fn held() -> Result<String> {
     ensure!(before > ROOM, "{before} flows fit into the room for {ROOM}");
 
     let daemon = Daemon::start(&world, &["--flow-capacity", &ROOM.to_string()])?;
-    let drain = daemon.begin_drain(place, &["--timeout", "2m"])?;
+    let drain = daemon.begin_drain(place, &["--timeout", "1m"])?;
     await_watch(&daemon)?;
     flood.send(0..FLOWS)?;
     let during = flood.received(Server(1)) - before;
@@ -93,7 +93,7 @@ fn held() -> Result<String> {
         during == before,
         "{before} flows have an entry, {during} packets came"
     );
-    let end = drain.finish(Duration::from_mins(3))?;
+    let end = drain.finish(Duration::from_mins(2))?;
 
     ensure!(
         end.code == Some(UNKNOWN) && end.drain.evidence_unknown && end.drain.live.is_none(),
