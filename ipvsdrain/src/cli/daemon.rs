@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, value_parser};
 use nix::fcntl::{Flock, FlockArg};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
@@ -14,7 +14,7 @@ use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
 use crate::clock;
 use crate::supervise::journal::Journal;
-use crate::supervise::{Linux, Sources, Supervisor};
+use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor};
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
 /// `CAP_SYSLOG`, or root.
@@ -32,7 +32,24 @@ pub(super) struct Daemon {
     /// Read the layout of ip_vs from this BTF instead of the running kernel's.
     #[arg(long, value_name = "PATH")]
     module_btf: Option<PathBuf>,
+    /// How many flows can be tracked at once, over all servers being drained: 16 bytes of kernel memory for each
+    /// that there could be, 192 more for each that there is. [default: 262144]
+    #[arg(long, value_name = "FLOWS", value_parser = value_parser!(u32).range(1_000..=MOST_FLOWS))]
+    flow_capacity: Option<u32>,
+    /// How to count what arrives, and so what is lost: `auto` (a TC classifier, else XDP), `xdp` (native, else
+    /// generic, else a classifier) or `off`.
+    #[arg(long, value_name = "HOW", default_value_t)]
+    arrivals: Preference,
+    /// Count arrivals on this interface alone; may be given more than once. [default: all that bring packets in]
+    #[arg(long = "interface", value_name = "NAME")]
+    interfaces: Vec<String>,
+    /// Hold drains rather than observe by less than this: `probes`, `arrivals` or `counters`.
+    #[arg(long, value_name = "RUNG", default_value_t = Rung::Counters)]
+    lowest_rung: Rung,
 }
+
+/// 3 GiB, if all of them are there.
+const MOST_FLOWS: i64 = 1 << 24;
 
 impl Daemon {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
@@ -42,6 +59,10 @@ impl Daemon {
         let sources = Sources {
             object: self.object,
             module_btf: self.module_btf,
+            flow_capacity: self.flow_capacity,
+            arrivals: self.arrivals,
+            interfaces: self.interfaces,
+            lowest: Some(self.lowest_rung),
             ..Sources::default()
         };
         let kernel = Linux::connect(sources).await?;
@@ -81,5 +102,35 @@ fn lock(state: &Path) -> anyhow::Result<Flock<File>> {
             "{}: another daemon holds it ({errno}); stop it, or give --state",
             path.display()
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        daemon: Daemon,
+    }
+
+    fn capacity(text: &str) -> Result<Option<u32>, String> {
+        let line = Line::try_parse_from(["daemon", "--flow-capacity", text]);
+        line.map(|line| line.daemon.flow_capacity)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_flow_capacity_out_of_range_is_refused_with_the_range() {
+        assert_eq!(capacity("1000"), Ok(Some(1000)));
+        assert_eq!(capacity("16777216"), Ok(Some(1 << 24)));
+        for text in ["0", "999", "16777217", "many"] {
+            let said = capacity(text).unwrap_err();
+            assert!(said.contains("--flow-capacity"), "{said}");
+        }
+        assert!(capacity("999").unwrap_err().contains("1000..=16777216"));
     }
 }

@@ -301,7 +301,8 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
     }
     if reading.untracked > 0 {
         return Evidence::Unknown(format!(
-            "flow table full: {} packets came of flows that found no room; give more with --flow-capacity",
+            "flow table full: {} packets came of flows that found no room and are not tracked; start the daemon with \
+             a larger --flow-capacity",
             reading.untracked
         ));
     }
@@ -361,4 +362,40 @@ fn listed(destination: &Destination) -> ListedServer {
 #[allow(clippy::needless_pass_by_value, reason = "used with map_err")]
 fn fault(error: ipvs::Error) -> Fault {
     Fault(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: Reading = Reading {
+        rung: observe::Rung::Probes,
+        arrivals: Err(String::new()),
+        live_udp: 0,
+        live_tcp_open: 0,
+        live_tcp_closing: 0,
+        forwarded: 10,
+        replied: 0,
+        last_packet: None,
+        untracked: 0,
+        mistaken: 0,
+        watched_since: Moment::from_secs(1),
+        seed: None,
+    };
+
+    #[test]
+    fn a_flow_that_found_no_room_leaves_silence_unproven() {
+        assert!(matches!(evidence(&COMPLETE), Evidence::Known(_)));
+        let missed = Reading {
+            untracked: 7,
+            ..COMPLETE
+        };
+        let Evidence::Unknown(why) = evidence(&missed) else {
+            panic!("a reading that missed a flow is evidence");
+        };
+        assert!(
+            why.contains("flow table full: 7 packets") && why.contains("--flow-capacity"),
+            "{why}"
+        );
+    }
 }

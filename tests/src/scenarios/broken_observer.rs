@@ -45,7 +45,9 @@ fn run(stage: &mut Stage) -> Result<Value> {
     if Path::new(MODULE_BTF).exists() {
         let (btf, member) = renamed(&fs::read(MODULE_BTF)?)?;
         let doctored = write(folder.path(), "btf", &btf)?;
-        expect("a renamed member", &["--module-btf", &doctored], &[], member)?;
+        // A lower rung would do without the probe; here none is allowed.
+        let options = ["--module-btf", &doctored, "--lowest-rung", "probes"];
+        expect("a renamed member", &options, &[], member)?;
         let missing = [
             CapabilitySet::BPF,
             CapabilitySet::PERFMON,
@@ -53,7 +55,12 @@ fn run(stage: &mut Stage) -> Result<Value> {
         ];
         expect("no permission", &[], &missing, "CAP_BPF")?;
     } else {
-        expect("a kernel without module BTF", &[], &[], MODULE_BTF)?;
+        expect(
+            "a kernel without module BTF",
+            &["--lowest-rung", "probes"],
+            &[],
+            MODULE_BTF,
+        )?;
     }
     Ok(json!({"said": said}))
 }

@@ -2,10 +2,12 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
 mod maintenance;
+mod many_flows;
 mod matrix;
 mod netlink;
 mod nothing_attached;
@@ -34,6 +36,8 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     flows_shown::SCENARIO,
+    many_flows::SCENARIO,
+    flow_table_full::SCENARIO,
     matrix::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,

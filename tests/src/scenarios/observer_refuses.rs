@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
-use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Sources};
+use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Rung, Sources};
 use nix::libc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ const NOBODY: libc::uid_t = 65_534;
 fn run(_stage: &mut Stage) -> Result<Value> {
     if !Path::new(MODULE_BTF).exists() {
         let said = refusal(
-            Observer::prepare(&Sources::default()),
+            Observer::prepare(&probes_or_nothing()),
             "CONFIG_DEBUG_INFO_BTF_MODULES",
         )?;
         return Ok(json!({"said": [said]}));
@@ -58,6 +58,14 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     ];
     let untracked = full_table(&world, &service, &server)?;
     Ok(json!({"said": said, "mistaken": mistaken, "untracked": untracked}))
+}
+
+/// No lower rung than the probe.
+fn probes_or_nothing() -> Sources {
+    Sources {
+        lowest: Some(Rung::Probes),
+        ..Sources::default()
+    }
 }
 
 fn refusal<T>(result: Result<T, ObserveError>, expected: &str) -> Result<String> {
@@ -83,7 +91,7 @@ fn renamed_field() -> Result<String> {
     fs::write(doctored, types).context("cannot write the doctored types")?;
     let sources = Sources {
         module_btf: Some(doctored.to_owned()),
-        ..Sources::default()
+        ..probes_or_nothing()
     };
     refusal(
         Observer::prepare(&sources),

@@ -5,13 +5,13 @@
 //! may restart a network card's queues, and in its native form it counts what GRO has not merged yet, where IPVS counts
 //! what it has. So a classifier comes first, unless the configuration prefers XDP.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 use super::device::Device;
 
 /// How arrivals are to be counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Preference {
     /// The cheapest way that is exact: a classifier, else XDP.
     #[default]
@@ -20,6 +20,35 @@ pub enum Preference {
     Xdp,
     /// Not at all: losses are not counted.
     Off,
+}
+
+impl Preference {
+    const ALL: [Preference; 3] = [Preference::Auto, Preference::Xdp, Preference::Off];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Preference::Auto => "auto",
+            Preference::Xdp => "xdp",
+            Preference::Off => "off",
+        }
+    }
+}
+
+impl fmt::Display for Preference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Preference {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Preference::ALL
+            .into_iter()
+            .find(|preference| preference.word() == text)
+            .ok_or_else(|| format!("arrivals are counted \"auto\", \"xdp\" or \"off\", not \"{text}\""))
+    }
 }
 
 /// One way to see frames come in.
