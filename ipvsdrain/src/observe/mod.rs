@@ -261,7 +261,7 @@ impl Observer {
         }
         let probes = self.probes.as_ref().ok_or_else(not_watched)?;
         let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
-        let witness = self.witnessed(probes, watched);
+        let witness = self.witnessed(probes, service, watched);
         if self.standing.rung == Rung::Probes {
             let counted = reading::of(&copies, probes.health()?, windows, now, empty);
             return Ok(counted.with_arrivals(witness, &copies));
@@ -288,7 +288,7 @@ impl Observer {
             (Some(probes), Rung::Probes) => {
                 let told = probes.tally(watched.watch).map_err(|error| error.to_string());
                 let whole = self
-                    .witnessed(probes, watched)
+                    .witnessed(probes, service, watched)
                     .and(told)
                     .and_then(|tally| reading::whole(&tally));
                 whole.err()
@@ -298,11 +298,19 @@ impl Observer {
     }
 
     /// Why the count of arrivals is not whole, if it is not.
-    fn witnessed(&self, probes: &Probes, watched: &Watched) -> Result<(), String> {
+    fn witnessed(&self, probes: &Probes, service: &VirtualService, watched: &Watched) -> Result<(), String> {
         if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {
             return Err(why.clone());
         }
-        probes.witness().map_or(Ok(()), arrivals::Witness::check)
+        let Some(witness) = probes.witness() else {
+            return Ok(());
+        };
+        witness.check()?;
+        match self.standing.rung {
+            Rung::Probes => witness.counts(service),
+            // That there are any is enough.
+            _ => Ok(()),
+        }
     }
 
     /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use aya::Ebpf;
 use aya::programs::links::FdLink;
-use aya::programs::{ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
+use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions};
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
 use aya::util::KernelVersion;
+use nix::libc::EEXIST;
 
 use super::choice::Way;
 use super::device::Device;
@@ -29,8 +31,8 @@ pub(super) struct Attached {
 #[derive(Debug)]
 enum Link {
     Tcx(FdLink),
-    /// A filter of the old kind, which aya keeps with the program.
-    Filter,
+    /// A filter of the old kind, which is taken off from within its network namespace.
+    Filter(#[expect(dead_code, reason = "dropping it takes the filter off")] SchedClassifierLink),
     Xdp(FdLink),
     XdpGeneric(FdLink),
 }
@@ -40,6 +42,11 @@ impl Attached {
     pub(super) fn is_alive(&self) -> bool {
         self.told_by.as_deref().is_none_or(link::is_attached)
     }
+
+    /// Whether it sees frames before the kernel's own work on them.
+    pub(super) fn is_native(&self) -> bool {
+        matches!(self.link, Link::Xdp(_))
+    }
 }
 
 /// `tcx:eth0`
@@ -47,7 +54,7 @@ impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self.link {
             Link::Tcx(_) => "tcx",
-            Link::Filter => "tc",
+            Link::Filter(_) => "tc",
             Link::Xdp(_) => "xdp",
             Link::XdpGeneric(_) => "xdp-generic",
         };
@@ -63,7 +70,7 @@ pub(super) fn attach(programs: &mut Ebpf, device: &Device, way: Way) -> Result<A
     }?;
     let told_by = match &link {
         Link::Tcx(link) | Link::Xdp(link) | Link::XdpGeneric(link) => link::file_of(link),
-        Link::Filter => None,
+        Link::Filter(_) => None,
     };
     Ok(Attached {
         device: device.name.clone(),
@@ -81,17 +88,26 @@ fn classifier(programs: &mut Ebpf, device: &str) -> Result<Link, String> {
     let has_row = KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0));
     if !has_row {
         match tc::qdisc_add_clsact(device) {
-            Ok(()) | Err(tc::TcError::AlreadyAttached) => {}
+            Ok(()) => {}
+            // It is there: another hand's, or ours of an earlier watch. It is never taken away.
+            Err(tc::TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EEXIST) => {}
             Err(fault) => return Err(with_causes(&fault)),
         }
     }
+    // At the front either way: a program before ours may accept a packet for good, and ours would not be asked. A
+    // filter without a priority is put before all others.
+    let place = if has_row {
+        TcAttachOptions::TcxOrder(LinkOrder::first())
+    } else {
+        TcAttachOptions::Netlink(NlOptions::default())
+    };
     let id = program
-        .attach(device, TcAttachType::Ingress)
+        .attach_with_options(device, TcAttachType::Ingress, place)
         .map_err(|fault| with_causes(&fault))?;
-    if !has_row {
-        return Ok(Link::Filter);
-    }
     let link = program.take_link(id).map_err(|fault| with_causes(&fault))?;
+    if !has_row {
+        return Ok(Link::Filter(link));
+    }
     FdLink::try_from(link)
         .map(Link::Tcx)
         .map_err(|fault| with_causes(&fault))

@@ -18,17 +18,25 @@ pub enum Preference {
     Auto,
     /// XDP in the driver, else behind it, else a classifier.
     Xdp,
+    /// XDP behind the driver, else a classifier: where native XDP would restart queues, or is not to be trusted.
+    XdpGeneric,
     /// Not at all: losses are not counted.
     Off,
 }
 
 impl Preference {
-    const ALL: [Preference; 3] = [Preference::Auto, Preference::Xdp, Preference::Off];
+    const ALL: [Preference; 4] = [
+        Preference::Auto,
+        Preference::Xdp,
+        Preference::XdpGeneric,
+        Preference::Off,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
             Preference::Auto => "auto",
             Preference::Xdp => "xdp",
+            Preference::XdpGeneric => "xdp-generic",
             Preference::Off => "off",
         }
     }
@@ -47,7 +55,10 @@ impl FromStr for Preference {
         Preference::ALL
             .into_iter()
             .find(|preference| preference.word() == text)
-            .ok_or_else(|| format!("arrivals are counted \"auto\", \"xdp\" or \"off\", not \"{text}\""))
+            .ok_or_else(|| {
+                let words = Preference::ALL.map(Preference::word).join(", ");
+                format!("arrivals are counted one of these ways: {words}; not \"{text}\"")
+            })
     }
 }
 
@@ -74,6 +85,7 @@ pub(super) const fn ways(preference: Preference) -> &'static [Way] {
     match preference {
         Preference::Auto => &[Way::Classifier, Way::XdpNative, Way::XdpGeneric],
         Preference::Xdp => &[Way::XdpNative, Way::XdpGeneric, Way::Classifier],
+        Preference::XdpGeneric => &[Way::XdpGeneric, Way::Classifier],
         Preference::Off => &[],
     }
 }
@@ -153,12 +165,22 @@ mod tests {
     }
 
     #[test]
-    fn every_preference_but_off_tries_every_way() {
+    fn a_preference_comes_first_and_a_classifier_is_always_tried() {
         assert_eq!(ways(Preference::Auto)[0], Way::Classifier);
         assert_eq!(
             ways(Preference::Xdp),
             [Way::XdpNative, Way::XdpGeneric, Way::Classifier]
         );
-        assert!(ways(Preference::Off).is_empty());
+        assert_eq!(ways(Preference::XdpGeneric)[0], Way::XdpGeneric);
+        for preference in Preference::ALL {
+            let tries = ways(preference).contains(&Way::Classifier);
+            assert_eq!(tries, preference != Preference::Off, "{preference}");
+            assert_eq!(preference.to_string().parse(), Ok(preference));
+        }
+        let said = "native".parse::<Preference>().unwrap_err();
+        assert!(
+            said.contains("auto, xdp, xdp-generic, off") && said.contains("native"),
+            "{said}"
+        );
     }
 }

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 pub use self::choice::Preference;
 
 use self::attach::Attached;
+use crate::identity::{Protocol, VirtualService};
 
 /// Interfaces whose arrivals are counted, while this lives. Dropping it detaches.
 #[derive(Debug)]
@@ -53,6 +54,21 @@ impl Witness {
             Some(gone) => Err(format!(
                 "the program {gone} was detached by another hand, or its interface is gone"
             )),
+        }
+    }
+
+    /// Whether what arrives for this service is counted as IPVS counts it. Native XDP leaves TCP out, which GRO merges
+    /// behind it; a service of marked packets may hold TCP.
+    pub(super) fn counts(&self, service: &VirtualService) -> Result<(), String> {
+        let has_tcp = match service {
+            VirtualService::Address { protocol, .. } => *protocol == Protocol::Tcp,
+            VirtualService::Fwmark { .. } => true,
+        };
+        match self.attached.iter().find(|attached| attached.is_native()) {
+            Some(native) if has_tcp => Err(format!(
+                "the program {native} sees TCP before the kernel merges its segments, and leaves it out"
+            )),
+            _ => Ok(()),
         }
     }
 }
