@@ -1,5 +1,6 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
+mod arrivals_ways;
 mod broken_observer;
 mod daemon_crashes;
 mod flow_table_full;
@@ -35,6 +36,7 @@ pub const SCENARIOS: &[Scenario] = &[
     netlink::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    arrivals_ways::SCENARIO,
     flows_shown::SCENARIO,
     many_flows::SCENARIO,
     flow_table_full::SCENARIO,
