@@ -1,4 +1,4 @@
-//! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP.
+//! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP, alone and with arrivals counted each way.
 //!
 //! Judges little, measures: under virtual time the guest's clock counts instructions (2 ns each), so its figures
 //! repeat within about a percent whatever else this machine does. With `--realtime` they mean nothing.
@@ -8,8 +8,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ipvsdrain::identity::{Protocol, RealServer};
-use ipvsdrain::observe::{Observer, Sources};
+use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
+use ipvsdrain::observe::{Observer, Preference, Sources};
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -19,7 +19,7 @@ use crate::world::{Forwarding, VIP, World};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "observer-cost",
-    about: "instructions per packet, UDP and TCP: nothing attached, another server watched, this server watched",
+    about: "instructions per packet, UDP and TCP: nothing attached, another server watched, this one; arrivals each way",
     programs: &[],
     observes: true,
     run,
@@ -30,56 +30,157 @@ const PACKETS: u32 = 2000;
 const ROUNDS: usize = 5;
 const NANOS_PER_INSTRUCTION: f64 = 2.0;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A forwarded datagram costs some 16,000 instructions in all; more than these two would be a mistake.
+/// A forwarded datagram costs some 16,000 instructions in all; more than these would be a mistake.
 const MOST_ANOTHER: f64 = 700.0;
 const MOST_WATCHED: f64 = 1700.0;
+const MOST_WITH_CLASSIFIER: f64 = 3500.0;
+/// On a veth the kernel copies what XDP is to see.
+const MOST_WITH_XDP: f64 = 20_000.0;
 
-fn run(_stage: &mut Stage) -> Result<Value> {
+fn run(stage: &mut Stage) -> Result<Value> {
     let world = World::build(Forwarding::DirectRoute, 1)?;
-    let udp = cost(&world, Protocol::Udp, datagram)?;
-    let tcp = cost(&world, Protocol::Tcp, segment)?;
-    Ok(json!({"udp": udp, "tcp": tcp}))
+    let mut ways = Vec::new();
+    for arrivals in [
+        Preference::Off,
+        Preference::Auto,
+        Preference::XdpGeneric,
+        Preference::Xdp,
+    ] {
+        let sources = Sources {
+            arrivals,
+            ..Sources::default()
+        };
+        let machine = world.director().machine();
+        ways.push((arrivals, machine.within(|| Observer::prepare(&sources))?));
+    }
+    let mut told = json!({});
+    for (name, protocol, traffic) in [
+        ("udp", Protocol::Udp, datagram as fn(&World) -> Result<Packet>),
+        ("tcp", Protocol::Tcp, segment),
+    ] {
+        stage.progress(json!({"protocol": name}));
+        let mut bench = Bench::set_up(&world, protocol, traffic)?;
+        for (arrivals, observer) in &mut ways {
+            let costs = bench
+                .costs(observer)
+                .with_context(|| format!("{name}, {arrivals}"))?;
+            told[name][arrivals.to_string()] = costs.judge(*arrivals)?;
+        }
+        told[name]["nothing_attached"] =
+            json!(bench.bases.iter().map(|base| base.round()).collect::<Vec<_>>());
+    }
+    Ok(told)
 }
 
 /// Sends one byte from the client through the director; comes back when it arrived.
 type Packet = Box<dyn FnMut() -> Result<()>>;
 
-/// The costs of one protocol. `traffic` makes its sockets once the service is there.
-fn cost(world: &World, protocol: Protocol, traffic: fn(&World) -> Result<Packet>) -> Result<Value> {
-    let director = world.director();
-    let addresses = world.servers().map(|(_, machine)| machine.address());
-    let service = director.balance(protocol, PORT, "rr", Forwarding::DirectRoute, addresses)?;
-    let mut packet = traffic(world)?;
-    let mut observer = director
-        .machine()
-        .within(|| Observer::prepare(&Sources::default()))?;
-    let this = RealServer((world.server(Server(1)).address(), PORT).into());
-    let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), PORT).into());
+/// One protocol's traffic, to a service with one real server.
+struct Bench<'world> {
+    world: &'world World,
+    service: VirtualService,
+    packet: Packet,
+    /// The whole round with nothing attached, before and after each measurement.
+    bases: Vec<f64>,
+}
 
-    let mut measure = || least_instructions(&mut packet);
-    measure()?;
-    let first = measure()?;
-    observer.watch(&service, &another)?;
-    let another_watched = measure()?;
-    observer.unwatch(&service, &another)?;
-    let second = measure()?;
-    observer.watch(&service, &this)?;
-    let watched = measure()?;
-    observer.unwatch(&service, &this)?;
-    let third = measure()?;
+/// Instructions on top of the base.
+struct Costs {
+    attached: Vec<String>,
+    another_watched: f64,
+    watched: f64,
+}
 
-    // What surrounds each measurement is its base.
-    let another_watched = another_watched - f64::midpoint(first, second);
-    let watched = watched - f64::midpoint(second, third);
-    ensure!(
-        another_watched < MOST_ANOTHER && watched < MOST_WATCHED,
-        "too dear: {another_watched:.0} and {watched:.0} instructions"
-    );
-    Ok(json!({
-        "nothing_attached": [first.round(), second.round(), third.round()],
-        "another_watched": another_watched.round(),
-        "watched": watched.round(),
-    }))
+impl<'world> Bench<'world> {
+    /// `traffic` makes its sockets once the service is there.
+    fn set_up(
+        world: &'world World,
+        protocol: Protocol,
+        traffic: fn(&World) -> Result<Packet>,
+    ) -> Result<Self> {
+        let addresses = world.servers().map(|(_, machine)| machine.address());
+        let service = world
+            .director()
+            .balance(protocol, PORT, "rr", Forwarding::DirectRoute, addresses)?;
+        let mut packet = traffic(world)?;
+        least_instructions(&mut packet)?;
+        let base = least_instructions(&mut packet)?;
+        Ok(Self {
+            world,
+            service,
+            packet,
+            bases: vec![base],
+        })
+    }
+
+    fn costs(&mut self, observer: &mut Observer) -> Result<Costs> {
+        let this = RealServer((self.world.server(Server(1)).address(), PORT).into());
+        let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), PORT).into());
+        let mut attached = Vec::new();
+        let another_watched = self.cost(observer, another, &mut attached)?;
+        let watched = self.cost(observer, this, &mut attached)?;
+        Ok(Costs {
+            attached,
+            another_watched,
+            watched,
+        })
+    }
+
+    /// What a packet of the one server costs more while `watched` is watched. The server is a neighbour: while arrivals
+    /// are counted, its packets are looked at.
+    fn cost(
+        &mut self,
+        observer: &mut Observer,
+        watched: RealServer,
+        attached: &mut Vec<String>,
+    ) -> Result<f64> {
+        let director = self.world.director().machine();
+        let service = &self.service;
+        let this = self.world.server(Server(1)).address();
+        director.within(|| {
+            observer.set_neighbours([this.into()].into())?;
+            observer.watch(service, &watched)
+        })?;
+        *attached = observer.attached();
+        let with = least_instructions(&mut self.packet)?;
+        director.within(|| observer.unwatch(service, &watched))?;
+        let after = least_instructions(&mut self.packet)?;
+        let before = self.bases.last().copied().unwrap_or(after);
+        self.bases.push(after);
+        Ok(with - f64::midpoint(before, after))
+    }
+}
+
+impl Costs {
+    fn judge(&self, arrivals: Preference) -> Result<Value> {
+        let (way, most_another, most_watched) = match arrivals {
+            Preference::Off => (None, MOST_ANOTHER, MOST_WATCHED),
+            Preference::Auto => (Some("tc"), MOST_WITH_CLASSIFIER, MOST_WITH_CLASSIFIER),
+            Preference::Xdp => (Some("xdp:"), MOST_WITH_XDP, MOST_WITH_XDP),
+            Preference::XdpGeneric => (Some("xdp-generic:"), MOST_WITH_XDP, MOST_WITH_XDP),
+        };
+        let Costs {
+            attached,
+            another_watched,
+            watched,
+        } = self;
+        let found = attached.iter().find(|name| !name.starts_with("kprobe:"));
+        let is_right = match (way, found) {
+            (Some(way), Some(name)) => name.starts_with(way),
+            (None, None) => true,
+            _ => false,
+        };
+        ensure!(is_right, "{arrivals}: attached is {attached:?}");
+        ensure!(
+            *another_watched < most_another && *watched < most_watched,
+            "{arrivals}: too dear: {another_watched:.0} and {watched:.0} instructions"
+        );
+        Ok(json!({
+            "attached": attached,
+            "another_watched": another_watched.round(),
+            "watched": watched.round(),
+        }))
+    }
 }
 
 fn datagram(world: &World) -> Result<Packet> {
