@@ -108,6 +108,26 @@ impl Director {
         ))
     }
 
+    /// The kernel's own counts of packets to a real server and from it. It renews them every 2 s.
+    pub fn counters(&self, place: Place) -> Result<(u64, u64)> {
+        let option = service_option(&place.service)?;
+        let words = ["-Ln", "--stats", "--exact"].into_iter().chain(option.split(' '));
+        let text = self.machine.run("ipvsadm", &words.collect::<Vec<_>>(), "")?;
+        let server = place.server.to_string();
+        let row = text
+            .lines()
+            .find(|line| line.split_whitespace().nth(1) == Some(&server));
+        let numbers: Vec<u64> = row
+            .unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let [_, packets_in, packets_out, ..] = numbers[..] else {
+            bail!("{place} is not in this table:\n{text}");
+        };
+        Ok((packets_in, packets_out))
+    }
+
     /// Every real server of every service, read from `/proc/net/ip_vs`.
     pub fn table(&self) -> Result<Vec<Row>> {
         Ok(read_table(&self.machine.read("/proc/thread-self/net/ip_vs")?))
