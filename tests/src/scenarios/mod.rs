@@ -8,6 +8,7 @@ mod lossless;
 mod maintenance;
 mod matrix;
 mod netlink;
+mod netns_chosen;
 mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
@@ -31,6 +32,7 @@ pub const SCENARIOS: &[Scenario] = &[
     daemon_crashes::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
+    netns_chosen::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     flows_shown::SCENARIO,
