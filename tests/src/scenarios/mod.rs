@@ -2,6 +2,7 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod edges;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
@@ -35,6 +36,7 @@ pub const SCENARIOS: &[Scenario] = &[
     netns_chosen::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    edges::SCENARIO,
     flows_shown::SCENARIO,
     matrix::SCENARIO,
     observer_refuses::SCENARIO,
