@@ -10,7 +10,7 @@ use crate::first_look::{Filter, Known};
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
 /// an object that carries another.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 
 /// The ELF section that holds [`LAYOUT_VERSION`], little-endian.
 pub const LAYOUT_SECTION: &str = "ipvsdrain.layout";

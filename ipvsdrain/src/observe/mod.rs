@@ -16,7 +16,7 @@ mod probes;
 mod reading;
 mod rights;
 mod seed;
-mod tcp_state;
+mod state;
 mod watch;
 
 use std::collections::BTreeMap;

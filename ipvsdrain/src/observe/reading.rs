@@ -28,11 +28,11 @@ impl QuietWindows {
 /// What was seen of one real server, from the moment it was watched until now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// UDP and SCTP flows forwarded or answered within their window.
+    /// UDP flows, and those of protocols without states, forwarded or answered within their window.
     pub live_udp: u64,
-    /// TCP flows in a state IPVS counts as active, seen within their window.
+    /// TCP flows in a state IPVS counts as active, and SCTP ones that are not shut down, seen within their window.
     pub live_tcp_open: u64,
-    /// TCP flows past FIN or RST, seen within their window.
+    /// TCP flows past FIN or RST, and SCTP ones past SHUTDOWN or ABORT, seen within their window.
     pub live_tcp_closing: u64,
     /// Packets from clients, of tracked flows.
     pub forwarded: u64,

@@ -15,6 +15,7 @@ mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod sctp_drained;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
@@ -39,6 +40,7 @@ pub const SCENARIOS: &[Scenario] = &[
     edges::SCENARIO,
     flows_shown::SCENARIO,
     matrix::SCENARIO,
+    sctp_drained::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];

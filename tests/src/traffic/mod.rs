@@ -4,6 +4,7 @@
 //! outstanding replies, then receivers, which read until no more arrives.
 
 mod echo;
+mod sctp;
 mod stop;
 mod tcp_client;
 mod tcp_server;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use anyhow::Result;
 use ipvsdrain::identity::Family;
 
+pub use sctp::{connect_sctp, listen_sctp};
 pub use stop::{Stop, Wake};
 pub use tcp_client::TcpConnection;
 pub use udp_sender::{UdpFlow, short_udp_flows};
