@@ -4,12 +4,14 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
-//! `seed` reads the kernel's own table once per watch.
+//! `seed` reads the kernel's own table once per watch. `module` tells whether all of this still belongs to the `ip_vs`
+//! in the kernel.
 
 mod detail;
 mod error;
 mod facts;
 mod host;
+mod module;
 mod object;
 mod plan;
 mod probes;
@@ -32,6 +34,7 @@ pub use self::reading::{QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
 use self::detail::Latest;
+use self::module::Load;
 use self::object::Object;
 use self::probes::Probes;
 use crate::clock;
@@ -57,6 +60,9 @@ pub struct Sources {
 
 /// Watches the flows of real servers, from the network namespace of the thread that prepared it.
 pub struct Observer {
+    sources: Sources,
+    /// The `ip_vs` that `kernel` and `probes` belong to.
+    load: Load,
     kernel: Kernel,
     object: Object,
     flow_capacity: Option<u32>,
@@ -79,9 +85,13 @@ impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
     pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
         let object = Object::open(sources.object.as_deref())?;
+        // Before the facts: a module that is replaced in between is found out later.
+        let load = Load::present()?;
         let kernel = plan::plan(&host::collect(sources)?)?;
         let flow_capacity = sources.flow_capacity;
         Ok(Self {
+            sources: sources.clone(),
+            load,
             kernel,
             object,
             flow_capacity,
@@ -93,9 +103,11 @@ impl Observer {
     }
 
     /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
-    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing.
+    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing. Where
+    /// `ip_vs` was loaded anew, this begins anew too, and every other server has to be watched again.
     pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
         let name = (*service, *server);
+        self.renew()?;
         if self.watched.contains_key(&name) {
             return Ok(());
         }
@@ -147,8 +159,41 @@ impl Observer {
         self.watched.keys().copied()
     }
 
+    /// No server is watched any more once its `ip_vs` was unloaded.
     pub fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool {
-        self.watched.contains_key(&(*service, *server))
+        self.watched.contains_key(&(*service, *server)) && self.intact().is_ok()
+    }
+
+    /// Refuses, and says why, if the `ip_vs` that is observed is not the one in the kernel any more: whatever was seen
+    /// since proves nothing.
+    pub fn intact(&self) -> Result<(), ObserveError> {
+        self.load.still(Load::present()?)
+    }
+
+    /// Lets go of what was attached to an `ip_vs` that is gone. Cheap; worth calling at each step.
+    pub fn release(&mut self) {
+        if matches!(
+            self.intact(),
+            Err(ObserveError::IpvsUnloaded | ObserveError::IpvsReloaded)
+        ) {
+            self.probes = None;
+            self.watched.clear();
+        }
+    }
+
+    /// Takes the facts anew if they are those of an `ip_vs` that is gone.
+    fn renew(&mut self) -> Result<(), ObserveError> {
+        let present = Load::present()?;
+        if self.load.still(present).is_ok() {
+            return Ok(());
+        }
+        self.release();
+        let mut facts = host::collect(&self.sources)?;
+        // The thread that prepared the observer chose it; this may be another one.
+        facts.network = self.kernel.network.ours;
+        self.kernel = plan::plan(&facts)?;
+        self.load = present;
+        Ok(())
     }
 
     /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put`; nothing while nothing is watched.
@@ -175,9 +220,12 @@ impl Observer {
         let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
         let probes = self.probes.as_ref().ok_or_else(not_watched)?;
         let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
+        let health = probes.health()?;
+        // Last: then the counts were still being kept when they were read.
+        self.intact()?;
         Ok(reading::of(
             &copies,
-            probes.health()?,
+            health,
             windows,
             now,
             watched.since,

@@ -196,6 +196,9 @@ impl Kernel for Linux {
             Ok(observer) => observer,
             Err(error) => return Evidence::Unknown(error.to_string()),
         };
+        if let Err(error) = observer.intact() {
+            return Evidence::Unknown(error.to_string());
+        }
         if !observer.is_watched(service, server) {
             let why = self
                 .watch_fault
@@ -236,6 +239,7 @@ impl Kernel for Linux {
 
     fn tidy(&mut self) {
         let Ok(observer) = &mut self.observer else { return };
+        observer.release();
         observer.relay_messages();
         let now = clock::now();
         if now.since(self.swept_at) < SWEEP_EVERY {

@@ -8,6 +8,7 @@ mod kernel_reference;
 mod lossless;
 mod maintenance;
 mod matrix;
+mod module_reloaded;
 mod netlink;
 mod netns_chosen;
 mod nothing_attached;
@@ -41,6 +42,7 @@ pub const SCENARIOS: &[Scenario] = &[
     flows_shown::SCENARIO,
     matrix::SCENARIO,
     sctp_drained::SCENARIO,
+    module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];
