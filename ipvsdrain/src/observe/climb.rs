@@ -1,12 +1,14 @@
-//! Takes the first watch up the ladder: loads and attaches what the best possible rung needs.
+//! Takes the first watch up the ladder: loads and attaches what the best possible rung needs. Begins anew when `ip_vs`
+//! itself was loaded anew.
 
 use ipvsdrain_ebpf::layout::{DestKey, Kernel, Watch};
 use tracing::warn;
 
 use super::error::ObserveError;
 use super::ladder::{self, Rung};
+use super::module::Load;
 use super::probes::Probes;
-use super::{Observer, rights};
+use super::{Observer, Sources, host, plan, rights};
 use crate::moment::Moment;
 
 impl Observer {
@@ -86,5 +88,49 @@ impl Observer {
             }
         }
         Ok(())
+    }
+
+    /// Refuses, and says why, if the `ip_vs` that is observed is not the one in the kernel any more: whatever was seen
+    /// since proves nothing.
+    pub fn intact(&self) -> Result<(), ObserveError> {
+        self.load.still(Load::present()?)
+    }
+
+    /// Lets go of what was attached to an `ip_vs` that is gone. Cheap; worth calling at each step.
+    pub fn release(&mut self) {
+        if matches!(
+            self.intact(),
+            Err(ObserveError::IpvsUnloaded | ObserveError::IpvsReloaded)
+        ) {
+            self.probes = None;
+            self.watched.clear();
+        }
+    }
+
+    /// Takes the facts anew if they are those of an `ip_vs` that is gone.
+    pub(super) fn renew(&mut self) -> Result<(), ObserveError> {
+        let present = Load::present()?;
+        if self.load.still(present).is_ok() {
+            return Ok(());
+        }
+        self.release();
+        // The thread that prepared the observer chose it; this may be another one.
+        let network = self.kernel.as_ref().ok().map(|kernel| kernel.network.ours);
+        self.kernel = plan(&self.sources, network)?;
+        self.load = present;
+        Ok(())
+    }
+}
+
+/// Where the probe reads on this kernel, or why it cannot while lower rungs are allowed; of `network` instead of the
+/// calling thread's.
+pub(super) fn plan(sources: &Sources, network: Option<u32>) -> Result<Result<Kernel, String>, ObserveError> {
+    let planned = host::collect(sources).and_then(|mut facts| {
+        facts.network = network.unwrap_or(facts.network);
+        plan::plan(&facts)
+    });
+    match planned {
+        Err(error) if !error.is_the_kernels() || sources.lowest == Some(Rung::Probes) => Err(error),
+        planned => Ok(planned.map_err(|error| error.to_string())),
     }
 }

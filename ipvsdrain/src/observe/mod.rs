@@ -4,8 +4,9 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
-//! `ladder` (pure) says which rung of evidence this kernel bears. `arrivals` counts what comes in, `seed` reads the
-//! kernel's own table.
+//! `ladder` (pure) says which rung of evidence this kernel bears, `climb` gets there, `look` reads back. `arrivals` counts
+//! what comes in, `seed` reads the kernel's own table, `module` tells whether all of this still belongs to the `ip_vs` in
+//! the kernel.
 
 mod arrivals;
 mod climb;
@@ -14,13 +15,15 @@ mod error;
 mod facts;
 mod host;
 mod ladder;
+mod look;
+mod module;
 mod object;
 mod plan;
 mod probes;
 mod reading;
 mod rights;
 mod seed;
-mod tcp_state;
+mod state;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +42,8 @@ pub use self::ladder::Rung;
 pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
-use self::detail::Latest;
 use self::ladder::Standing;
+use self::module::Load;
 use self::object::Object;
 use self::probes::Probes;
 use crate::clock;
@@ -72,6 +75,8 @@ pub struct Sources {
 
 /// Watches the flows of real servers in one network namespace. Every call must come from a thread in it.
 pub struct Observer {
+    /// The `ip_vs` that `kernel` and `probes` belong to.
+    load: Load,
     /// Where the probe reads on this kernel, or why it cannot.
     kernel: Result<Kernel, String>,
     object: Object,
@@ -105,13 +110,11 @@ impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
     pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
         let object = Object::open(sources.object.as_deref())?;
-        let kernel = match host::collect(sources).and_then(|facts| plan::plan(&facts)) {
-            Err(error) if !error.is_the_kernels() || sources.lowest == Some(Rung::Probes) => {
-                return Err(error);
-            }
-            planned => planned.map_err(|error| error.to_string()),
-        };
+        // Before the facts: a module that is replaced in between is found out later.
+        let load = Load::present()?;
+        let kernel = climb::plan(sources, None)?;
         Ok(Self {
+            load,
             kernel,
             object,
             sources: sources.clone(),
@@ -128,9 +131,11 @@ impl Observer {
     }
 
     /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
-    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing.
+    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing. Where
+    /// `ip_vs` was loaded anew, this begins anew too, and every other server has to be watched again.
     pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
         let name = (*service, *server);
+        self.renew()?;
         if self.watched.contains_key(&name) {
             return Ok(());
         }
@@ -209,8 +214,9 @@ impl Observer {
         self.watched.keys().copied()
     }
 
+    /// No server is watched any more once its `ip_vs` was unloaded.
     pub fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool {
-        self.watched.contains_key(&(*service, *server))
+        self.watched.contains_key(&(*service, *server)) && self.intact().is_ok()
     }
 
     /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put` and `tcx:eth0`; nothing while nothing is
@@ -239,103 +245,6 @@ impl Observer {
             Some(probes) => probes.set_neighbours(neighbours),
             None => Ok(()),
         }
-    }
-
-    /// What was seen of one server until `now`, which must be a fresh reading of the clock.
-    pub fn read(
-        &self,
-        service: &VirtualService,
-        server: &RealServer,
-        quiet: &QuietWindows,
-        now: Moment,
-    ) -> Result<Reading, ObserveError> {
-        let windows = reading::seconds(quiet)?;
-        let not_watched = || ObserveError::NotWatched {
-            service: *service,
-            server: *server,
-        };
-        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
-        let empty = Reading::empty(self.standing.rung, watched.since, watched.seed);
-        if self.standing.rung == Rung::Counters {
-            return Ok(empty);
-        }
-        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
-        let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
-        let witness = self.witnessed(probes, watched);
-        if self.standing.rung == Rung::Probes {
-            let counted = reading::of(&copies, probes.health()?, windows, now, empty);
-            return Ok(counted.with_arrivals(witness, &copies));
-        }
-        witness.map_err(|cause| ObserveError::WitnessGone { cause })?;
-        let seed = watched.seed.ok_or(ObserveError::NoSeed)?;
-        if !seed.complete {
-            return Err(ObserveError::SeedCut { lines: seed.lines });
-        }
-        let mut counted = reading::ByArrival::new(windows, now);
-        probes.walk(watched.watch, |flow| {
-            if let Some((key, flow)) = flow {
-                counted.see(key, flow);
-            }
-            true
-        })?;
-        Ok(counted.finish(&copies[1], watched.no_room, empty))
-    }
-
-    /// Why it is not known what of a watched server's packets arrived and was lost; `None` if it is known.
-    pub fn why_no_arrivals(&self, service: &VirtualService, server: &RealServer) -> Option<String> {
-        let watched = self.watched.get(&(*service, *server))?;
-        match (&self.probes, self.standing.rung) {
-            (Some(probes), Rung::Probes) => {
-                let told = probes.tally(watched.watch).map_err(|error| error.to_string());
-                let whole = self
-                    .witnessed(probes, watched)
-                    .and(told)
-                    .and_then(|tally| reading::whole(&tally));
-                whole.err()
-            }
-            (_, rung) => Some(format!("what is forwarded is not seen on the rung of {rung}")),
-        }
-    }
-
-    /// Why the count of arrivals is not whole, if it is not.
-    fn witnessed(&self, probes: &Probes, watched: &Watched) -> Result<(), String> {
-        if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {
-            return Err(why.clone());
-        }
-        probes.witness().map_or(Ok(()), arrivals::Witness::check)
-    }
-
-    /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at
-    /// most: then the answer says that it is not complete.
-    pub fn flows(
-        &self,
-        service: &VirtualService,
-        server: &RealServer,
-        limit: usize,
-    ) -> Result<FlowDetails, ObserveError> {
-        let not_watched = || ObserveError::NotWatched {
-            service: *service,
-            server: *server,
-        };
-        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
-        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
-        let mut latest = Latest::new(limit);
-        let begin = clock::now();
-        let complete = probes.walk(watched.watch, |flow| {
-            if let Some((key, flow)) = flow {
-                latest.see(FlowDetail::of(key, flow));
-            }
-            clock::now().since(begin) < detail::BUDGET
-        })?;
-        let (flows, found) = latest.finish();
-        Ok(FlowDetails {
-            flows,
-            found,
-            complete,
-            watched_since: watched.since,
-            seed: watched.seed,
-            at: clock::now(),
-        })
     }
 
     /// Chores, worth calling about once a second: attaches anew what another hand detached, and on the rung of

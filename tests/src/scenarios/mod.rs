@@ -2,6 +2,7 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod edges;
 mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
@@ -9,12 +10,15 @@ mod lossless;
 mod maintenance;
 mod many_flows;
 mod matrix;
+mod module_reloaded;
 mod netlink;
+mod netns_chosen;
 mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod sctp_drained;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
@@ -33,12 +37,16 @@ pub const SCENARIOS: &[Scenario] = &[
     daemon_crashes::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
+    netns_chosen::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    edges::SCENARIO,
     flows_shown::SCENARIO,
     many_flows::SCENARIO,
     flow_table_full::SCENARIO,
     matrix::SCENARIO,
+    sctp_drained::SCENARIO,
+    module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];

@@ -124,22 +124,7 @@ impl Bench {
     /// The kernel's own counts of packets in and out, once they are settled.
     fn kernel_counts(&self, port: u16) -> Result<(u64, u64)> {
         clock::pass(COUNTERS_SETTLE);
-        let text = self
-            .world
-            .director()
-            .machine()
-            .run("ipvsadm", &["-Ln", "--stats", "--exact"], "")?;
-        let server = format!("{}", self.server(port));
-        let line = text
-            .lines()
-            .find(|line| line.contains(&server))
-            .context("the server is not in the table")?;
-        let numbers: Vec<u64> = line
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        ensure!(numbers.len() == 5, "not the five counters of a server: {line}");
-        Ok((numbers[1], numbers[2]))
+        self.world.director().packets(&self.server(port))
     }
 
     fn client_socket(&self) -> Result<UdpSocket> {

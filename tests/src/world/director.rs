@@ -65,7 +65,7 @@ impl Director {
         forwarding: Forwarding,
         servers: impl IntoIterator<Item = (RealServer, u32)>,
     ) -> Result<()> {
-        let key = service_option(service)?;
+        let key = service_option(service);
         let mut lines = format!("-A {key} {options}\n");
         for (server, weight) in servers {
             let _ = writeln!(lines, "-a {key} -r {server} {} -w {weight}", forwarding.flag());
@@ -95,7 +95,7 @@ impl Director {
         };
         self.restore(&format!(
             "-e {} -r {} {method} -w {weight}\n",
-            service_option(&place.service)?,
+            service_option(&place.service),
             place.server
         ))
     }
@@ -103,29 +103,9 @@ impl Director {
     pub fn delete(&self, place: Place) -> Result<()> {
         self.restore(&format!(
             "-d {} -r {}\n",
-            service_option(&place.service)?,
+            service_option(&place.service),
             place.server
         ))
-    }
-
-    /// The kernel's own counts of packets to a real server and from it. It renews them every 2 s.
-    pub fn counters(&self, place: Place) -> Result<(u64, u64)> {
-        let option = service_option(&place.service)?;
-        let words = ["-Ln", "--stats", "--exact"].into_iter().chain(option.split(' '));
-        let text = self.machine.run("ipvsadm", &words.collect::<Vec<_>>(), "")?;
-        let server = place.server.to_string();
-        let row = text
-            .lines()
-            .find(|line| line.split_whitespace().nth(1) == Some(&server));
-        let numbers: Vec<u64> = row
-            .unwrap_or_default()
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        let [_, packets_in, packets_out, ..] = numbers[..] else {
-            bail!("{place} is not in this table:\n{text}");
-        };
-        Ok((packets_in, packets_out))
     }
 
     /// Every real server of every service, read from `/proc/net/ip_vs`.
@@ -140,8 +120,8 @@ impl Director {
 }
 
 /// `-u 10.0.0.1:53`, as `ipvsadm` names a service.
-fn service_option(service: &VirtualService) -> Result<String> {
-    Ok(match service {
+pub(super) fn service_option(service: &VirtualService) -> String {
+    match service {
         VirtualService::Address {
             protocol: Protocol::Tcp,
             addr,
@@ -160,9 +140,7 @@ fn service_option(service: &VirtualService) -> Result<String> {
         } => format!("-f {mark} -6"),
         VirtualService::Address {
             protocol: Protocol::Sctp,
-            ..
-        } => {
-            bail!("{service} is SCTP, which no scenario balances")
-        }
-    })
+            addr,
+        } => format!("--sctp-service {addr}"),
+    }
 }

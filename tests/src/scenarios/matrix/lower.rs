@@ -46,7 +46,7 @@ impl Bench {
             _ => self.with_udp(place, cell)?,
         };
         clock::pass(COUNTED);
-        let counters = self.world.director().counters(place)?;
+        let counters = self.world.director().packets_in(place)?;
         let (forwarded, replied) = (counters.0 - outcome.base.0, counters.1 - outcome.base.1);
         let on = self.read(place, clock::now())?;
         ensure!(
@@ -86,6 +86,7 @@ impl Bench {
                 seen[name] = json!(does);
             }
         }
+        eprintln!(self.observer.flows(&place.service, &place.server, 9));
         let ok = expected == seen && outcome.received > 0;
         Ok(json!({"name": format!("{cell}@{rung}"), "ok": ok, "expected": expected, "seen": seen}))
     }
@@ -94,7 +95,7 @@ impl Bench {
     fn with_udp(&mut self, place: Place, cell: Cell) -> Result<Outcome> {
         self.send(cell)?;
         clock::pass(COUNTED);
-        let base = self.world.director().counters(place)?;
+        let base = self.world.director().packets_in(place)?;
         watch(&self.world, &mut self.observer, place, cell)?;
         let began = clock::now();
         let account = self.send(cell)?;
@@ -124,7 +125,7 @@ impl Bench {
             account.sent() == records && account.unanswered() == 0
         });
         clock::pass(COUNTED);
-        let base = self.world.director().counters(place)?;
+        let base = self.world.director().packets_in(place)?;
         let before = Segments::of(self.world.server(WATCHED))?;
         watch(&self.world, &mut self.observer, place, cell)?;
         let flows = traffic.ledger().account().open_tcp(WATCHED, clock::now()) as u64;
