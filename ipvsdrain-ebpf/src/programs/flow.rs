@@ -1,7 +1,7 @@
 //! What one packet changes in the maps.
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
 use ipvsdrain_ebpf::accounting::{Class, Place};
 use ipvsdrain_ebpf::cell::Cell;
@@ -15,9 +15,9 @@ const SECOND: u64 = 1_000_000_000;
 /// Counts one packet of `conn`, whose struct lies at `address`, seen at `now` (nanoseconds).
 #[inline(always)]
 pub(crate) fn count(
-    ctx: &ProbeContext,
+    ctx: &impl EbpfContext,
     tally: &Tally<Cell>,
-    conn: &Conn<'_>,
+    conn: Conn,
     address: u64,
     watch: u32,
     now: u64,
@@ -60,7 +60,7 @@ pub(crate) fn count(
 /// at work the counter may already include a neighbour's packet: whoever moves our copy forward takes the
 /// difference, so the sum is exact and no packet is counted twice.
 #[inline(always)]
-fn requests(flow: &Flow<Cell>, conn: &Conn<'_>, address: u64, now: u64) -> u64 {
+fn requests(flow: &Flow<Cell>, conn: Conn, address: u64, now: u64) -> u64 {
     if conn.is_one_packet() {
         return 1;
     }
@@ -82,7 +82,7 @@ fn requests(flow: &Flow<Cell>, conn: &Conn<'_>, address: u64, now: u64) -> u64 {
 }
 
 #[inline(always)]
-fn find_or_start<'a>(key: &FlowKey, conn: &Conn<'_>, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
+fn find_or_start<'a>(key: &FlowKey, conn: Conn, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
     if let Some(flow) = FLOWS.get_ptr(key) {
         return Some(unsafe { &*flow });
     }

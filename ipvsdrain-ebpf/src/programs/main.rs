@@ -9,6 +9,8 @@
 
 mod conn;
 mod conn_put;
+mod conn_put_fentry;
+mod conn_put_kprobe;
 mod flow;
 mod kernel;
 mod maps;

@@ -6,9 +6,12 @@
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
 //! `seed` reads the kernel's own table once per watch.
 
+mod bpf_calls;
 mod detail;
 mod error;
 mod facts;
+mod fentry;
+mod hook;
 mod host;
 mod object;
 mod plan;
@@ -28,10 +31,12 @@ use tracing::warn;
 
 pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
+pub use self::hook::Hook;
 pub use self::reading::{QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
 use self::detail::Latest;
+use self::facts::FunctionType;
 use self::object::Object;
 use self::probes::Probes;
 use crate::clock;
@@ -53,11 +58,15 @@ pub struct Sources {
     pub flow_capacity: Option<u32>,
     /// How long reading the kernel's table may hold up the start of a watch, instead of 250 ms.
     pub seed_budget: Option<Duration>,
+    /// This way to trace or none, instead of the cheapest the kernel takes.
+    pub hook: Option<Hook>,
 }
 
 /// Watches the flows of real servers, from the network namespace of the thread that prepared it.
 pub struct Observer {
     kernel: Kernel,
+    traced: Option<FunctionType>,
+    hook: Option<Hook>,
     object: Object,
     flow_capacity: Option<u32>,
     seed_budget: Duration,
@@ -79,10 +88,13 @@ impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
     pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
         let object = Object::open(sources.object.as_deref())?;
-        let kernel = plan::plan(&host::collect(sources)?)?;
+        let facts = host::collect(sources)?;
+        let kernel = plan::plan(&facts)?;
         let flow_capacity = sources.flow_capacity;
         Ok(Self {
             kernel,
+            traced: facts.traced,
+            hook: sources.hook,
             object,
             flow_capacity,
             seed_budget: sources.seed_budget.unwrap_or(seed::BUDGET),
@@ -114,9 +126,15 @@ impl Observer {
             probes.watch(dest, watch)?;
         } else {
             rights::check()?;
-            let mut probes = Probes::load(&self.object, &self.kernel, self.flow_capacity)?;
+            let mut probes = Probes::load(
+                &self.object,
+                &self.kernel,
+                self.flow_capacity,
+                self.hook,
+                self.traced,
+            )?;
             probes.watch(dest, watch)?;
-            probes.attach()?;
+            probes.attach(&self.object)?;
             self.probes = Some(probes);
         }
         let since = clock::now();
@@ -151,12 +169,10 @@ impl Observer {
         self.watched.contains_key(&(*service, *server))
     }
 
-    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put`; nothing while nothing is watched.
+    /// What is attached in the kernel, for example `fentry:ip_vs_conn_put`, and why it is not the cheapest there is;
+    /// nothing while nothing is watched.
     pub fn attached(&self) -> Vec<String> {
-        self.probes
-            .iter()
-            .map(|_| format!("kprobe:{}", facts::TRACED))
-            .collect()
+        self.probes.iter().map(Probes::hook).collect()
     }
 
     /// What was seen of one server until `now`, which must be a fresh reading of the clock.

@@ -1,18 +1,19 @@
 //! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
 //!
-//! Owns every aya type: the loader, the link, the maps.
+//! Owns the loader and the maps; which program is attached, and how, is for [`super::hook`] to choose.
 
 use std::io;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use aya::programs::{KProbe, ProgramError};
+use aya::programs::ProgramError;
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use ipvsdrain_ebpf::first_look::Filter;
 use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
 
 use super::error::ObserveError;
-use super::facts::TRACED;
+use super::facts::{FunctionType, TRACED};
+use super::hook::{Chosen, Hook};
 use super::object::Object;
 use super::watch::AF_INET6;
 
@@ -28,7 +29,9 @@ struct Raw<T>(T);
 unsafe impl<T: Plain> Pod for Raw<T> {}
 
 pub(super) struct Probes {
-    /// Holds the program and its link: dropping it detaches and unloads.
+    chosen: Chosen,
+    only: Option<Hook>,
+    /// Holds aya's program and its link: dropping it detaches and unloads.
     programs: Ebpf,
     watched: HashMap<MapData, Raw<DestKey>, Raw<Watch>>,
     filter: Array<MapData, Raw<Filter<u64>>>,
@@ -39,8 +42,14 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Loads the programs with room for `flows` flows, verified but not attached.
-    pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
+    /// Loads the programs with room for `flows` flows, verified but not attached. With `only`, traced that way.
+    pub(super) fn load(
+        object: &Object,
+        kernel: &Kernel,
+        flows: Option<u32>,
+        only: Option<Hook>,
+        traced: Option<FunctionType>,
+    ) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
         let mut loader = EbpfLoader::new();
         // No relocation against the kernel's types is needed: the plan has the offsets.
@@ -51,15 +60,13 @@ impl Probes {
         let mut programs = loader
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
+        // First, while all maps are still there.
+        let chosen = Chosen::load(only, object, &mut programs, traced)?;
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
-        let probe: &mut KProbe = programs
-            .program_mut(TRACED)
-            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
-            .try_into()
-            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
-        probe.load().map_err(verify_fault)?;
         Ok(Self {
+            chosen,
+            only,
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
@@ -70,13 +77,13 @@ impl Probes {
         })
     }
 
-    pub(super) fn attach(&mut self) -> Result<(), ObserveError> {
-        let program = self.programs.program_mut(TRACED).map(<&mut KProbe>::try_from);
-        let Some(Ok(probe)) = program else {
-            return Err(ObserveError::FunctionMissing { function: TRACED });
-        };
-        probe.attach(TRACED, 0).map_err(attach_fault)?;
-        Ok(())
+    pub(super) fn attach(&mut self, object: &Object) -> Result<(), ObserveError> {
+        self.chosen.attach(self.only, object, &mut self.programs)
+    }
+
+    /// How it is attached.
+    pub(super) fn hook(&self) -> String {
+        self.chosen.name()
     }
 
     /// Starts counting `dest` in `watch.slot`, from zero.
@@ -181,7 +188,7 @@ where
     M::try_from(map).map_err(|fault| broken(object, format!("map {name}: {fault}")))
 }
 
-fn broken(object: &Object, fault: String) -> ObserveError {
+pub(super) fn broken(object: &Object, fault: String) -> ObserveError {
     ObserveError::BrokenObject {
         object: object.name.clone(),
         fault,
@@ -226,7 +233,7 @@ fn map_fault(operation: &'static str, fault: &MapError) -> ObserveError {
     }
 }
 
-fn verify_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn verify_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::LoadError {
             io_error,
@@ -255,7 +262,7 @@ fn verify_fault(fault: ProgramError) -> ObserveError {
     }
 }
 
-fn attach_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn attach_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::SyscallError(call) if is_denied(&call.io_error) => ObserveError::Permission {
             operation: "attaching a kprobe",
@@ -273,7 +280,7 @@ fn attach_fault(fault: ProgramError) -> ObserveError {
 }
 
 /// An error and its causes in one line: aya keeps the errno in the cause.
-fn with_causes(fault: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(fault: &dyn std::error::Error) -> String {
     let mut said = fault.to_string();
     let mut cause = fault.source();
     while let Some(fault) = cause {

@@ -74,7 +74,7 @@ fn one(forwarding: Forwarding) -> Result<Value> {
     bench.observer.watch(&udp, &bench.server(UDP))?;
     bench.observer.watch(&tcp, &bench.server(TCP))?;
     ensure!(
-        bench.observer.attached() == ["kprobe:ip_vs_conn_put"],
+        bench.observer.attached() == ["fentry:ip_vs_conn_put"],
         "attached: {:?}",
         bench.observer.attached()
     );
