@@ -4,6 +4,7 @@
 //! loaded and attached. Every failure has a cause in words and leaves nothing behind; what then is not decided here.
 
 use std::collections::HashSet;
+use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -14,6 +15,7 @@ use aya_obj::generated::bpf_insn;
 
 use super::bpf_calls::{self, Entry};
 use super::facts::FunctionType;
+use super::probes::with_causes;
 
 /// The program's name in the object.
 const PROGRAM: &str = "conn_put_fentry";
@@ -30,10 +32,9 @@ pub(super) struct Fentry {
 impl Fentry {
     /// Loads the program of `object` with the maps of `programs`, of which none may have been taken yet.
     pub(super) fn load(object: &[u8], programs: &Ebpf, function: FunctionType) -> Result<Self, String> {
-        let types = match function.is_of_module {
-            true => Some(module_types().map_err(|fault| format!("the kernel's type information: {fault}"))?),
-            false => None,
-        };
+        let types = function.is_of_module.then(module_types).transpose().map_err(|fault| {
+            format!("opening the type information of module {MODULE} failed, which takes CAP_SYS_ADMIN: {fault}")
+        })?;
         let (instructions, license) = joined(object, programs)?;
         let entry = Entry {
             instructions: &instructions,
@@ -70,7 +71,7 @@ fn module_types() -> io::Result<OwnedFd> {
 
 /// The program's instructions, with the maps of `programs` filled in, and its licence. The read-only globals lie in
 /// one of those maps, so what aya has written there counts here too.
-fn joined(object: &[u8], programs: &Ebpf) -> Result<(Vec<bpf_insn>, std::ffi::CString), String> {
+fn joined(object: &[u8], programs: &Ebpf) -> Result<(Vec<bpf_insn>, CString), String> {
     let mut object = aya_obj::Object::parse(object).map_err(|fault| fault.to_string())?;
     let maps = mem::take(&mut object.maps);
     let text: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
@@ -80,7 +81,7 @@ fn joined(object: &[u8], programs: &Ebpf) -> Result<(Vec<bpf_insn>, std::ffi::CS
     object
         .relocate_maps(descriptors, &text)
         .and_then(|()| object.relocate_calls(&text))
-        .map_err(|fault| super::probes::with_causes(&fault))?;
+        .map_err(|fault| with_causes(&fault))?;
     let program = object
         .programs
         .get(PROGRAM)
