@@ -98,7 +98,8 @@ impl Known<Cell> {
     /// Where the destination at this address would be remembered.
     #[inline(always)]
     pub fn place(dest: u64) -> u32 {
-        ((dest >> 6) as u32).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
+        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole.
+        (dest as u32 >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
     }
 
     /// What was said, if this is `dest`, looked at in `second`, under this `generation` of the filter.

@@ -5,6 +5,7 @@ use ipvsdrain_ebpf::layout::{DestKey, Kernel, Watch};
 use tracing::warn;
 
 use super::error::ObserveError;
+use super::facts::FunctionType;
 use super::ladder::{self, Rung};
 use super::module::Load;
 use super::probes::Probes;
@@ -49,7 +50,7 @@ impl Observer {
             warn!("lost packets are not counted: {cause}");
         }
         probes.watch(dest, watch)?;
-        probes.attach_probe(&self.object)?;
+        probes.attach_probe(&self.object, self.sources.hook, self.traced)?;
         self.probes = Some(probes);
         Ok(())
     }
@@ -116,7 +117,7 @@ impl Observer {
         self.release();
         // The thread that prepared the observer chose it; this may be another one.
         let network = self.kernel.as_ref().ok().map(|kernel| kernel.network.ours);
-        self.kernel = plan(&self.sources, network)?;
+        (self.kernel, self.traced) = plan(&self.sources, network)?;
         self.load = present;
         Ok(())
     }
@@ -124,13 +125,19 @@ impl Observer {
 
 /// Where the probe reads on this kernel, or why it cannot while lower rungs are allowed; of `network` instead of the
 /// calling thread's.
-pub(super) fn plan(sources: &Sources, network: Option<u32>) -> Result<Result<Kernel, String>, ObserveError> {
+pub(super) fn plan(sources: &Sources, network: Option<u32>) -> Result<Plan, ObserveError> {
     let planned = host::collect(sources).and_then(|mut facts| {
         facts.network = network.unwrap_or(facts.network);
-        plan::plan(&facts)
+        Ok((plan::plan(&facts)?, facts.traced))
     });
     match planned {
-        Err(error) if !error.is_the_kernels() || sources.lowest == Some(Rung::Probes) => Err(error),
-        planned => Ok(planned.map_err(|error| error.to_string())),
+        Ok((kernel, traced)) => Ok((Ok(kernel), traced)),
+        Err(error) if error.is_the_kernels() && sources.lowest != Some(Rung::Probes) => {
+            Ok((Err(error.to_string()), None))
+        }
+        Err(error) => Err(error),
     }
 }
+
+/// Where the probe reads, and what the kernel's types say of the traced function.
+type Plan = (Result<Kernel, String>, Option<FunctionType>);

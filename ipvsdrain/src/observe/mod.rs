@@ -9,10 +9,13 @@
 //! the kernel.
 
 mod arrivals;
+mod bpf_calls;
 mod climb;
 mod detail;
 mod error;
 mod facts;
+mod fentry;
+mod hook;
 mod host;
 mod ladder;
 mod look;
@@ -38,10 +41,12 @@ use tracing::warn;
 pub use self::arrivals::Preference;
 pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
+pub use self::hook::Hook;
 pub use self::ladder::Rung;
 pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
+use self::facts::FunctionType;
 use self::ladder::Standing;
 use self::module::Load;
 use self::object::Object;
@@ -71,6 +76,8 @@ pub struct Sources {
     pub arrivals: Preference,
     /// The interfaces to count arrivals on, instead of all that bring packets in.
     pub interfaces: Vec<String>,
+    /// This way to trace or none, instead of the cheapest the kernel takes.
+    pub hook: Option<Hook>,
 }
 
 /// Watches the flows of real servers in one network namespace. Every call must come from a thread in it.
@@ -79,6 +86,8 @@ pub struct Observer {
     load: Load,
     /// Where the probe reads on this kernel, or why it cannot.
     kernel: Result<Kernel, String>,
+    /// What the kernel's types say of the traced function.
+    traced: Option<FunctionType>,
     object: Object,
     sources: Sources,
     /// Loaded and attached; `None` while nothing is watched, and on the lowest rung.
@@ -112,10 +121,11 @@ impl Observer {
         let object = Object::open(sources.object.as_deref())?;
         // Before the facts: a module that is replaced in between is found out later.
         let load = Load::present()?;
-        let kernel = climb::plan(sources, None)?;
+        let (kernel, traced) = climb::plan(sources, None)?;
         Ok(Self {
             load,
             kernel,
+            traced,
             object,
             sources: sources.clone(),
             probes: None,
@@ -219,18 +229,14 @@ impl Observer {
         self.watched.contains_key(&(*service, *server)) && self.intact().is_ok()
     }
 
-    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put` and `tcx:eth0`; nothing while nothing is
-    /// watched.
+    /// What is attached in the kernel, for example `fentry:ip_vs_conn_put` and `tcx:eth0`, and why the probe is not the
+    /// cheapest there is; nothing while nothing is watched.
     pub fn attached(&self) -> Vec<String> {
         let Some(probes) = &self.probes else {
             return Vec::new();
         };
-        let mut names = Vec::new();
-        if self.standing.rung == Rung::Probes {
-            names.push(format!("kprobe:{}", facts::TRACED));
-        }
-        names.extend(probes.witness().into_iter().flat_map(arrivals::Witness::names));
-        names
+        let witness = probes.witness().into_iter().flat_map(arrivals::Witness::names);
+        probes.hook().into_iter().chain(witness).collect()
     }
 
     /// The rung live flows are seen by while something is watched, and why it is no better one.

@@ -1,13 +1,14 @@
 //! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
 //!
-//! Owns the loader, the probe's link and the maps; [`super::arrivals`] owns what is attached to interfaces.
+//! Owns the loader and the maps; which probe is attached, and how, is for [`super::hook`] to choose, and what is attached
+//! to interfaces for [`super::arrivals`].
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use aya::programs::{KProbe, ProgramError};
+use aya::programs::ProgramError;
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use ipvsdrain_ebpf::accounting::Place;
@@ -18,7 +19,8 @@ use nix::libc::{E2BIG, EEXIST};
 
 use super::arrivals::{Preference, Witness};
 use super::error::ObserveError;
-use super::facts::TRACED;
+use super::facts::{FunctionType, TRACED};
+use super::hook::{Chosen, Hook};
 use super::object::Object;
 use super::watch::{AF_INET6, words};
 
@@ -36,7 +38,9 @@ unsafe impl<T: Plain> Pod for Raw<T> {}
 pub(super) struct Probes {
     /// Before the programs, so that it is dropped before them.
     witness: Option<Witness>,
-    /// Holds the programs and the probe's link: dropping it detaches and unloads.
+    /// The probe on IPVS; `None` on lower rungs.
+    chosen: Option<Chosen>,
+    /// Holds aya's programs and their links: dropping it detaches and unloads.
     programs: Ebpf,
     /// The servers a flow of a watched one may be handed to.
     neighbours: BTreeSet<IpAddr>,
@@ -62,10 +66,12 @@ impl Probes {
         let mut programs = loader
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
+        // First, while all maps are still there.
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
         Ok(Self {
             witness: None,
+            chosen: None,
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
@@ -78,17 +84,23 @@ impl Probes {
         })
     }
 
-    /// Verifies the probe on IPVS and attaches it.
-    pub(super) fn attach_probe(&mut self, object: &Object) -> Result<(), ObserveError> {
-        let probe: &mut KProbe = self
-            .programs
-            .program_mut(TRACED)
-            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
-            .try_into()
-            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
-        probe.load().map_err(verify_fault)?;
-        probe.attach(TRACED, 0).map_err(attach_fault)?;
+    /// Verifies a probe on IPVS and attaches it; with `only`, that kind. `traced` is what the kernel's types say of the
+    /// function.
+    pub(super) fn attach_probe(
+        &mut self,
+        object: &Object,
+        only: Option<Hook>,
+        traced: Option<FunctionType>,
+    ) -> Result<(), ObserveError> {
+        let mut chosen = Chosen::load(only, object, &mut self.programs, traced)?;
+        chosen.attach(only, object, &mut self.programs)?;
+        self.chosen = Some(chosen);
         Ok(())
+    }
+
+    /// How the probe is attached.
+    pub(super) fn hook(&self) -> Option<String> {
+        self.chosen.as_ref().map(Chosen::name)
     }
 
     /// Starts to count what arrives, in the calling thread's network namespace. The error says why that is not
@@ -238,7 +250,7 @@ where
     M::try_from(map).map_err(|fault| broken(object, format!("map {name}: {fault}")))
 }
 
-fn broken(object: &Object, fault: String) -> ObserveError {
+pub(super) fn broken(object: &Object, fault: String) -> ObserveError {
     ObserveError::BrokenObject {
         object: object.name.clone(),
         fault,
@@ -283,7 +295,7 @@ fn map_fault(operation: &'static str, fault: &MapError) -> ObserveError {
     }
 }
 
-fn verify_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn verify_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::LoadError {
             io_error,
@@ -312,7 +324,7 @@ fn verify_fault(fault: ProgramError) -> ObserveError {
     }
 }
 
-fn attach_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn attach_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::SyscallError(call) if is_denied(&call.io_error) => ObserveError::Permission {
             operation: "attaching a kprobe",

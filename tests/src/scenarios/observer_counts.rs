@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
-use ipvsdrain::observe::{Observer, QuietWindows, Reading, Sources};
+use ipvsdrain::observe::{Hook, Observer, QuietWindows, Reading, Sources};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::{Value, json};
 
@@ -39,13 +39,19 @@ const DATAGRAMS: u64 = 4;
 
 fn run(stage: &mut Stage) -> Result<Value> {
     let mut seen = Vec::new();
-    for forwarding in [
-        Forwarding::DirectRoute,
-        Forwarding::Masquerade,
-        Forwarding::Tunnel,
+    for (hook, attached) in [
+        (Hook::Fentry, "fentry:ip_vs_conn_put"),
+        (Hook::Kprobe, "kprobe:ip_vs_conn_put"),
     ] {
-        stage.progress(json!({"forwarding": format!("{forwarding:?}")}));
-        seen.push(one(forwarding).with_context(|| format!("under {forwarding:?}"))?);
+        for forwarding in [
+            Forwarding::DirectRoute,
+            Forwarding::Masquerade,
+            Forwarding::Tunnel,
+        ] {
+            stage.progress(json!({"attached": attached, "forwarding": format!("{forwarding:?}")}));
+            let one = one(hook, attached, forwarding);
+            seen.push(one.with_context(|| format!("{attached}, under {forwarding:?}"))?);
+        }
     }
     Ok(json!(seen))
 }
@@ -56,15 +62,17 @@ struct Bench {
     observer: Observer,
 }
 
-fn one(forwarding: Forwarding) -> Result<Value> {
+fn one(hook: Hook, attached: &str, forwarding: Forwarding) -> Result<Value> {
     let world = World::build(forwarding, 1)?;
     let director = world.director();
     let addresses = || world.servers().map(|(_, machine)| machine.address());
     let udp = director.balance(Protocol::Udp, UDP, "rr", forwarding, addresses())?;
     let tcp = director.balance(Protocol::Tcp, TCP, "rr", forwarding, addresses())?;
-    let observer = director
-        .machine()
-        .within(|| Observer::prepare(&Sources::default()))?;
+    let sources = Sources {
+        hook: Some(hook),
+        ..Sources::default()
+    };
+    let observer = director.machine().within(|| Observer::prepare(&sources))?;
     let mut bench = Bench { world, observer };
 
     ensure!(
@@ -74,7 +82,7 @@ fn one(forwarding: Forwarding) -> Result<Value> {
     bench.observer.watch(&udp, &bench.server(UDP))?;
     bench.observer.watch(&tcp, &bench.server(TCP))?;
     ensure!(
-        bench.observer.attached() == ["kprobe:ip_vs_conn_put"],
+        bench.observer.attached() == [attached],
         "attached: {:?}",
         bench.observer.attached()
     );
@@ -97,7 +105,9 @@ fn one(forwarding: Forwarding) -> Result<Value> {
         bench.observer.attached().is_empty(),
         "still attached though nothing is watched"
     );
-    Ok(json!({"forwarding": format!("{forwarding:?}"), "udp": udp_seen, "tcp": tcp_seen}))
+    Ok(
+        json!({"attached": attached, "forwarding": format!("{forwarding:?}"), "udp": udp_seen, "tcp": tcp_seen}),
+    )
 }
 
 impl Bench {

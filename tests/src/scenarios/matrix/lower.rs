@@ -86,7 +86,6 @@ impl Bench {
                 seen[name] = json!(does);
             }
         }
-        eprintln!(self.observer.flows(&place.service, &place.server, 9));
         let ok = expected == seen && outcome.received > 0;
         Ok(json!({"name": format!("{cell}@{rung}"), "ok": ok, "expected": expected, "seen": seen}))
     }
