@@ -65,32 +65,38 @@ pub(crate) fn observe<R: Reach>(ctx: &impl EbpfContext, address: u64) {
         return;
     }
     let now = unsafe { bpf_ktime_get_ns() };
-    match look(conn, dest, address, (now / SECOND) as u32, filter) {
-        Some(Look::Watched(watch)) => flow::count(ctx, filter, watch, conn, address, now),
+    let look = look(conn, dest, address, (now / SECOND) as u32, filter);
+    if look.is_watched() {
+        flow::count(ctx, filter, look.watch(), conn, address, now);
+    } else if look.is_other() && filter.arrivals.load() != 0 {
         // Only a flow that was handed over is of interest here, and only to the count of arrivals.
-        Some(Look::Other) if filter.arrivals.load() != 0 => flow::count_elsewhere(conn, address, now),
-        _ => {}
+        flow::count_elsewhere(conn, address, now);
     }
 }
 
-/// Who watches the server of `conn`; `None` if that cannot be told.
+/// Who watches the server of `conn`.
 #[inline(always)]
-fn look(conn: Conn, dest: u64, address: u64, second: u32, filter: &Filter<Cell>) -> Option<Look> {
+fn look(conn: Conn, dest: u64, address: u64, second: u32, filter: &Filter<Cell>) -> Look {
     let generation = filter.generation.load();
-    let known = KNOWN.get(Known::place(dest))?;
-    if let Some(look) = known.recall(dest, second, generation) {
-        match look {
-            Look::Watched(watch) if !is_current(watch) => {}
-            look => return Some(look),
-        }
+    let Some(known) = KNOWN.get(Known::place(dest)) else {
+        return Look::UNKNOWN;
+    };
+    let look = known.recall(dest, second, generation);
+    if look.is_other() || (look.is_watched() && is_current(look.watch())) {
+        return look;
     }
     let Some((watch, dest)) = look_up(conn, address) else {
         complain(|health| &health.unreadable);
-        return None;
+        return Look::UNKNOWN;
     };
-    let look = watch.map_or(Look::Other, Look::Watched);
-    known.keep(dest, second, generation, look);
-    Some(look)
+    // No watch has the id 0.
+    let look = if watch.id == 0 {
+        Look::other(generation)
+    } else {
+        Look::watched(watch)
+    };
+    known.keep(dest, second, look);
+    look
 }
 
 #[inline(always)]
@@ -106,19 +112,25 @@ fn is_current(watch: Watch) -> bool {
 /// The destination's address is read anew and returned, for a plain number: where the verifier knows it for a pointer,
 /// no program may compute with it.
 #[inline(always)]
-fn look_up(conn: Conn, address: u64) -> Option<(Option<Watch>, u64)> {
+fn look_up(conn: Conn, address: u64) -> Option<(Watch, u64)> {
+    const NOBODY: Watch = Watch { slot: 0, id: 0 };
     let scratch = SCRATCH.get_ptr_mut(0)?;
     let dest: u64 = read(address.wrapping_add(dest_offset() as u64))?;
     // No other program shares this CPU's room: the kernel does not nest these programs.
     let key = dest_key(unsafe { &mut (*scratch).dest }, dest, conn.family())?;
     let Some(watch) = WATCHED.get_ptr(&key) else {
-        return Some((None, dest));
+        return Some((NOBODY, dest));
     };
     let watch = unsafe { *watch };
     let ipvs: u64 = read(address.wrapping_add(fact!(conn.ipvs) as u64))?;
     let net: u64 = read(ipvs.wrapping_add(fact!(network.net) as u64))?;
     let inode: u32 = read(net.wrapping_add(fact!(network.inode) as u64))?;
-    Some(((inode == fact!(network.ours)).then_some(watch), dest))
+    let watch = if inode == fact!(network.ours) {
+        watch
+    } else {
+        NOBODY
+    };
+    Some((watch, dest))
 }
 
 #[inline(always)]

@@ -8,7 +8,7 @@ use super::error::ObserveError;
 use super::facts::FunctionType;
 use super::ladder::{self, Rung};
 use super::module::Load;
-use super::probes::Probes;
+use super::probes::{Probes, Wanted};
 use super::{Observer, Sources, host, plan, rights};
 use crate::moment::Moment;
 
@@ -40,7 +40,11 @@ impl Observer {
             Ok(kernel) => *kernel,
             Err(cause) => return Err(ObserveError::NoProbe { cause: cause.clone() }),
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        let wanted = Wanted {
+            only: self.sources.hook,
+            function: self.traced,
+        };
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, Some(wanted))?;
         probes.set_neighbours(self.neighbours.clone())?;
         // Before the probe: what it sees being forwarded has been seen to arrive.
         self.no_arrivals = probes
@@ -50,7 +54,7 @@ impl Observer {
             warn!("lost packets are not counted: {cause}");
         }
         probes.watch(dest, watch)?;
-        probes.attach_probe(&self.object, self.sources.hook, self.traced)?;
+        probes.attach_probe(&self.object)?;
         self.probes = Some(probes);
         Ok(())
     }
@@ -61,7 +65,7 @@ impl Observer {
             arrival_is_life: 1,
             ..Kernel::default()
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, None)?;
         self.no_arrivals = probes
             .attach_witness(self.sources.arrivals, &self.sources.interfaces)
             .err();

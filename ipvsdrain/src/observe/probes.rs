@@ -35,11 +35,19 @@ struct Raw<T>(T);
 // SAFETY: `Plain` promises what `Pod` asks for: integers without implicit padding.
 unsafe impl<T: Plain> Pod for Raw<T> {}
 
+/// The probe that is wanted: of one kind only or of any, on the function that the kernel's types describe so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) only: Option<Hook>,
+    pub(super) function: Option<FunctionType>,
+}
+
 pub(super) struct Probes {
     /// Before the programs, so that it is dropped before them.
     witness: Option<Witness>,
     /// The probe on IPVS; `None` on lower rungs.
     chosen: Option<Chosen>,
+    only: Option<Hook>,
     /// Holds aya's programs and their links: dropping it detaches and unloads.
     programs: Ebpf,
     /// The servers a flow of a watched one may be handed to.
@@ -54,8 +62,13 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Creates the maps, with room for `flows` flows. Nothing is attached yet.
-    pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
+    /// Creates the maps, with room for `flows` flows, and loads the probe where one is wanted. Nothing is attached yet.
+    pub(super) fn load(
+        object: &Object,
+        kernel: &Kernel,
+        flows: Option<u32>,
+        probe: Option<Wanted>,
+    ) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
         let mut loader = EbpfLoader::new();
         // No relocation against the kernel's types is needed: the plan has the offsets.
@@ -67,11 +80,17 @@ impl Probes {
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
         // First, while all maps are still there.
+        // Before the maps are taken: it is joined to them.
+        let chosen = match probe {
+            Some(wanted) => Some(Chosen::load(wanted.only, object, &mut programs, wanted.function)?),
+            None => None,
+        };
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
         Ok(Self {
             witness: None,
-            chosen: None,
+            chosen,
+            only: probe.and_then(|wanted| wanted.only),
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
@@ -84,18 +103,12 @@ impl Probes {
         })
     }
 
-    /// Verifies a probe on IPVS and attaches it; with `only`, that kind. `traced` is what the kernel's types say of the
-    /// function.
-    pub(super) fn attach_probe(
-        &mut self,
-        object: &Object,
-        only: Option<Hook>,
-        traced: Option<FunctionType>,
-    ) -> Result<(), ObserveError> {
-        let mut chosen = Chosen::load(only, object, &mut self.programs, traced)?;
-        chosen.attach(only, object, &mut self.programs)?;
-        self.chosen = Some(chosen);
-        Ok(())
+    /// Attaches the probe on IPVS.
+    pub(super) fn attach_probe(&mut self, object: &Object) -> Result<(), ObserveError> {
+        match &mut self.chosen {
+            Some(chosen) => chosen.attach(self.only, object, &mut self.programs),
+            None => Ok(()),
+        }
     }
 
     /// How the probe is attached.

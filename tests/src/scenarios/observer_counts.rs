@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
-use ipvsdrain::observe::{Hook, Observer, QuietWindows, Reading, Sources};
+use ipvsdrain::observe::{Hook, Observer, Preference, QuietWindows, Reading, Sources};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::{Value, json};
 
@@ -69,6 +69,7 @@ fn one(hook: Hook, attached: &str, forwarding: Forwarding) -> Result<Value> {
     let udp = director.balance(Protocol::Udp, UDP, "rr", forwarding, addresses())?;
     let tcp = director.balance(Protocol::Tcp, TCP, "rr", forwarding, addresses())?;
     let sources = Sources {
+        arrivals: Preference::Off,
         hook: Some(hook),
         ..Sources::default()
     };
