@@ -2,11 +2,13 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod doctored;
 mod edges;
 mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
+mod lower_rungs;
 mod maintenance;
 mod many_flows;
 mod matrix;
@@ -33,6 +35,7 @@ pub const SCENARIOS: &[Scenario] = &[
     pinned_migrate::SCENARIO,
     sysctl_put_back::SCENARIO,
     weight_restored::SCENARIO,
+    lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
     daemon_crashes::SCENARIO,
     nothing_attached::SCENARIO,
