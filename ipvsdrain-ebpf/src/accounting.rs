@@ -30,9 +30,10 @@ const _: () = assert!(RING_SECONDS.is_power_of_two() && LONGEST_WINDOW + 4 < RIN
 pub enum Class {
     /// UDP, and everything that has no connection state we follow.
     Udp = 0,
-    /// TCP in a state that IPVS counts as active: `SYN_SENT`, `SYN_RECV`, `SYNACK`, `ESTABLISHED`.
+    /// TCP in a state that IPVS counts as active: `SYN_SENT`, `SYN_RECV`, `SYNACK`, `ESTABLISHED`. SCTP from its INIT
+    /// on, until it is shut down.
     TcpOpen = 1,
-    /// TCP in any other state: past FIN or RST.
+    /// TCP in any other state: past FIN or RST. SCTP past SHUTDOWN or ABORT.
     TcpClosing = 2,
 }
 
@@ -43,18 +44,26 @@ pub const CLASSES: usize = 3;
 const TCP_ACTIVE: [u16; 4] = [1, 2, 3, 10];
 const TCP: u16 = 6;
 
+/// The first and the last SCTP state of an association that is being opened or open: `INIT1` and `ESTABLISHED`. IPVS
+/// itself counts the last one alone as active. The numbers are equal in 6.1 to 7.3.
+const SCTP_OPEN: (u16, u16) = (1, 8);
+const SCTP: u16 = 132;
+
 impl Class {
-    /// The class of a flow of this IP protocol, in this IPVS state. SCTP counts as UDP does, by silence alone,
-    /// until its states are followed too.
+    /// The class of a flow of this IP protocol, in this IPVS state.
     #[inline(always)]
     pub fn of(protocol: u16, state: u16) -> Class {
-        if protocol != TCP {
-            Class::Udp
-        } else if state == TCP_ACTIVE[0]
-            || state == TCP_ACTIVE[1]
-            || state == TCP_ACTIVE[2]
-            || state == TCP_ACTIVE[3]
-        {
+        let is_open = if protocol == TCP {
+            state == TCP_ACTIVE[0]
+                || state == TCP_ACTIVE[1]
+                || state == TCP_ACTIVE[2]
+                || state == TCP_ACTIVE[3]
+        } else if protocol == SCTP {
+            state >= SCTP_OPEN.0 && state <= SCTP_OPEN.1
+        } else {
+            return Class::Udp;
+        };
+        if is_open {
             Class::TcpOpen
         } else {
             Class::TcpClosing

@@ -4,7 +4,8 @@
 //! no compare-and-swap, true for the oldest instruction sets only), so there the same operations come from the
 //! compiler's intrinsics; with `target-cpu=v3` LLVM turns each into one instruction.
 
-/// One 64-bit cell. All operations but [`Cell::load`] and [`Cell::store`] are sequentially consistent.
+/// One 64-bit cell. [`Cell::swap`] and [`Cell::replace`] are sequentially consistent, which also orders whatever comes
+/// before and after them; the other operations are relaxed.
 #[repr(transparent)]
 pub struct Cell(Inner);
 
@@ -35,15 +36,16 @@ mod operations {
             self.0.store(value, Relaxed);
         }
 
-        /// Adds and returns nothing: the cheapest form, one instruction without a result.
+        /// Adds and returns nothing: the cheapest form, one instruction without a result, which every kernel knows. Those
+        /// with a result need 5.12.
         #[inline]
         pub fn add(&self, amount: u64) {
-            self.0.fetch_add(amount, SeqCst);
+            self.0.fetch_add(amount, Relaxed);
         }
 
         #[inline]
         pub fn subtract(&self, amount: u64) {
-            self.0.fetch_sub(amount, SeqCst);
+            self.0.fetch_sub(amount, Relaxed);
         }
 
         /// Puts `value` in and returns what was there.
@@ -62,7 +64,10 @@ mod operations {
 
 #[cfg(target_arch = "bpf")]
 mod operations {
-    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg, atomic_xadd, atomic_xchg, atomic_xsub};
+    use core::intrinsics::{
+        AtomicOrdering::{Relaxed, SeqCst},
+        atomic_cxchg, atomic_xadd, atomic_xchg, atomic_xsub,
+    };
 
     use super::{Cell, Inner};
 
@@ -84,12 +89,12 @@ mod operations {
 
         #[inline(always)]
         pub fn add(&self, amount: u64) {
-            unsafe { atomic_xadd::<u64, u64, { SeqCst }>(self.0.get(), amount) };
+            unsafe { atomic_xadd::<u64, u64, { Relaxed }>(self.0.get(), amount) };
         }
 
         #[inline(always)]
         pub fn subtract(&self, amount: u64) {
-            unsafe { atomic_xsub::<u64, u64, { SeqCst }>(self.0.get(), amount) };
+            unsafe { atomic_xsub::<u64, u64, { Relaxed }>(self.0.get(), amount) };
         }
 
         #[inline(always)]

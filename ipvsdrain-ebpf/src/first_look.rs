@@ -67,12 +67,44 @@ const fn bit(word: u32) -> u32 {
 /// How many destinations can be remembered at once. A power of two.
 pub const PLACES: u32 = 1024;
 
-/// What a full look at a destination said.
+/// What a full look at a destination said. One number and no `enum`: of an alternative without content LLVM may move
+/// the content all the same, and the verifier refuses to move what was never written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    Watched(Watch),
-    /// Nobody watches it.
-    Other,
+pub struct Look(u64);
+
+impl Look {
+    /// It was not looked at, or could not be.
+    pub const UNKNOWN: Look = Look(0);
+
+    #[inline(always)]
+    pub const fn watched(watch: Watch) -> Self {
+        Self((watch.id as u64) << 32 | watch.slot as u64)
+    }
+
+    /// Nobody watches it, in this `generation` of the filter.
+    #[inline(always)]
+    pub const fn other(generation: u64) -> Self {
+        Self(generation << 32 | NO_SLOT as u64)
+    }
+
+    /// Who watches it. Means something where [`Look::is_watched`].
+    #[inline(always)]
+    pub const fn watch(self) -> Watch {
+        Watch {
+            slot: self.0 as u32,
+            id: (self.0 >> 32) as u32,
+        }
+    }
+
+    #[inline(always)]
+    pub const fn is_watched(self) -> bool {
+        self.0 != 0 && self.0 as u32 != NO_SLOT
+    }
+
+    #[inline(always)]
+    pub const fn is_other(self) -> bool {
+        self.0 as u32 == NO_SLOT
+    }
 }
 
 /// One destination and what a full look at it said, valid within the second of that look. Only for so long, because
@@ -90,7 +122,7 @@ pub struct Known<T> {
 
 const SLOT_BITS: u32 = 10;
 const SECOND_BITS: u32 = 32 - SLOT_BITS;
-/// In place of a slot: nobody watches it, and the id is the filter's generation.
+/// In place of a slot: nobody watches it, and in place of the id stands the filter's generation.
 const NO_SLOT: u32 = (1 << SLOT_BITS) - 1;
 const _: () = assert!(crate::layout::SLOTS <= NO_SLOT);
 
@@ -98,30 +130,27 @@ impl Known<Cell> {
     /// Where the destination at this address would be remembered.
     #[inline(always)]
     pub fn place(dest: u64) -> u32 {
-        ((dest >> 6) as u32).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
+        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole.
+        (dest as u32 >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
     }
 
     /// What was said, if this is `dest`, looked at in `second`, under this `generation` of the filter.
     #[inline(always)]
-    pub fn recall(&self, dest: u64, second: u32, generation: u64) -> Option<Look> {
+    pub fn recall(&self, dest: u64, second: u32, generation: u64) -> Look {
         let value = self.value.load();
         if self.key.load() ^ value != dest || (value as u32) >> SLOT_BITS != cut(second) {
-            return None;
+            return Look::UNKNOWN;
         }
-        let (slot, id) = (value as u32 & NO_SLOT, (value >> 32) as u32);
-        if slot != NO_SLOT {
-            return Some(Look::Watched(Watch { slot, id }));
+        let look = Look(value & (0xffff_ffff << 32 | NO_SLOT as u64));
+        if look.is_other() && look != Look::other(generation) {
+            return Look::UNKNOWN;
         }
-        (id == generation as u32).then_some(Look::Other)
+        look
     }
 
     #[inline(always)]
-    pub fn keep(&self, dest: u64, second: u32, generation: u64, look: Look) {
-        let (slot, id) = match look {
-            Look::Watched(watch) => (watch.slot, watch.id),
-            Look::Other => (NO_SLOT, generation as u32),
-        };
-        let value = (id as u64) << 32 | (cut(second) << SLOT_BITS) as u64 | slot as u64;
+    pub fn keep(&self, dest: u64, second: u32, look: Look) {
+        let value = look.0 | (cut(second) << SLOT_BITS) as u64;
         self.key.store(dest ^ value);
         self.value.store(value);
     }

@@ -140,7 +140,12 @@ fn tcp_is_open_in_the_states_the_kernel_counts_as_active() {
         .collect();
     assert_eq!(open, [1, 2, 3, 10], "ESTABLISHED, SYN_SENT, SYN_RECV, SYNACK");
     assert_eq!(Class::of(17, 1), Class::Udp);
-    assert_eq!(Class::of(132, 1), Class::Udp);
+    let open: Vec<u16> = (0..20)
+        .filter(|state| Class::of(132, *state) == Class::TcpOpen)
+        .collect();
+    assert_eq!(open, [1, 2, 3, 4, 5, 6, 7, 8], "from INIT1 to ESTABLISHED");
+    assert_eq!(Class::of(132, 9), Class::TcpClosing);
+    assert_eq!(Class::of(50, 1), Class::Udp, "ESP");
 }
 
 /// Several CPUs move the same few flows through many seconds; in the end each flow lies in exactly one bucket.

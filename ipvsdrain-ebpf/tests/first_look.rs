@@ -43,16 +43,17 @@ proptest! {
 
     #[test]
     fn what_was_kept_is_recalled_within_its_second_only(
-        dest in any::<u64>(), second in 0u32..1 << 22, slot in 0u32..512, id in any::<u32>(), generation in any::<u32>(),
+        dest in any::<u64>(), second in 0u32..1 << 22, slot in 0u32..512, id in 1..u32::MAX, generation in any::<u32>(),
     ) {
         let known = nothing_known();
         let (generation, later) = (u64::from(generation), u64::from(generation) + 1);
-        for (look, outlives) in [(Look::Watched(Watch { slot, id }), true), (Look::Other, false)] {
-            known.keep(dest, second, generation, look);
-            prop_assert_eq!(known.recall(dest, second, generation), Some(look));
-            prop_assert_eq!(known.recall(dest, second, later), outlives.then_some(look));
-            prop_assert_eq!(known.recall(dest, second + 1, generation), None);
-            prop_assert_eq!(known.recall(dest ^ 64, second, generation), None);
+        for (look, outlives) in [(Look::watched(Watch { slot, id }), true), (Look::other(generation), false)] {
+            known.keep(dest, second, look);
+            prop_assert_eq!(known.recall(dest, second, generation), look);
+            let lasting = if outlives { look } else { Look::UNKNOWN };
+            prop_assert_eq!(known.recall(dest, second, later), lasting);
+            prop_assert_eq!(known.recall(dest, second + 1, generation), Look::UNKNOWN);
+            prop_assert_eq!(known.recall(dest ^ 64, second, generation), Look::UNKNOWN);
         }
         prop_assert!(Known::place(dest) < PLACES);
     }
@@ -63,12 +64,12 @@ proptest! {
     ) {
         prop_assume!(dests[0] != dests[1] && slots[0] != slots[1]);
         let [one, two, torn] = [nothing_known(), nothing_known(), nothing_known()];
-        one.keep(dests[0], second, 9, Look::Watched(Watch { slot: slots[0].into(), id: 1 }));
-        two.keep(dests[1], second, 9, Look::Watched(Watch { slot: slots[1].into(), id: 2 }));
+        one.keep(dests[0], second, Look::watched(Watch { slot: slots[0].into(), id: 1 }));
+        two.keep(dests[1], second, Look::watched(Watch { slot: slots[1].into(), id: 2 }));
         torn.key.store(one.key.load());
         torn.value.store(two.value.load());
         for dest in dests {
-            prop_assert_eq!(torn.recall(dest, second, 9), None);
+            prop_assert_eq!(torn.recall(dest, second, 9), Look::UNKNOWN);
         }
     }
 }
@@ -88,5 +89,8 @@ fn an_ipv6_subnet_is_told_apart_and_few_servers_fill_little() {
 
 #[test]
 fn nothing_is_known_at_first() {
-    assert_eq!(nothing_known().recall(0xffff_8880_1234_5600, 77, 0), None);
+    assert_eq!(
+        nothing_known().recall(0xffff_8880_1234_5600, 77, 0),
+        Look::UNKNOWN
+    );
 }

@@ -10,7 +10,7 @@ const ROOMS: [&str; 6] = ["api", "cli", "drain", "ipvs", "observe", "supervise"]
 /// Room, the rooms it may name, the guarded libraries it may name.
 const MAY_NAME: [(&str, &[&str], &[&str]); 6] = [
     ("ipvs", &[], &["neli", "tokio"]),
-    ("observe", &[], &["aya", "aya_log", "btf_rs", "tokio"]),
+    ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
     ("drain", &[], &[]),
     ("supervise", &["drain", "ipvs", "observe"], &["rusqlite", "tokio"]),
     (
@@ -25,10 +25,11 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 6] = [
     ),
 ];
 
-const GUARDED: [&str; 13] = [
+const GUARDED: [&str; 14] = [
     "neli",
     "aya",
     "aya_log",
+    "aya_obj",
     "btf_rs",
     "rusqlite",
     "axum",

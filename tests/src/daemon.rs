@@ -41,6 +41,17 @@ impl<'world> Daemon<'world> {
         let director = world.director().machine();
         let folder = TempDir::new().context("cannot make a folder for the daemon")?;
         let process = launch(director, &folder, options, missing)?;
+        Self::started(director, process, folder)
+    }
+
+    /// Starts it where the scenario itself runs, outside of this world, with these options more: `--netns` leads it in.
+    pub fn start_outside(world: &'world World, options: &[&str]) -> Result<Self> {
+        let folder = TempDir::new().context("cannot make a folder for the daemon")?;
+        let process = Process::start(&mut command_line(&folder, options)?)?;
+        Self::started(world.director().machine(), process, folder)
+    }
+
+    fn started(director: &'world Machine, process: Process, folder: TempDir) -> Result<Self> {
         let mut daemon = Self {
             director,
             process,
@@ -142,13 +153,26 @@ impl<'world> Daemon<'world> {
     }
 }
 
-/// Starts the daemon's process; its socket, journal and log lie in `folder`.
+/// Starts the daemon's process on the director.
 fn launch(
     director: &Machine,
     folder: &TempDir,
     options: &[&str],
     missing: &[CapabilitySet],
 ) -> Result<Process> {
+    let mut command = command_line(folder, options)?;
+    director.within(|| {
+        // The bounding set belongs to this thread, which ends with this closure; the child inherits it.
+        for capability in missing {
+            remove_capability_from_bounding_set(*capability)
+                .with_context(|| format!("cannot give up {capability:?}"))?;
+        }
+        Process::start(&mut command)
+    })
+}
+
+/// The daemon with these options more; its socket, journal and log lie in `folder`.
+fn command_line(folder: &TempDir, options: &[&str]) -> Result<Command> {
     let log = File::options()
         .create(true)
         .append(true)
@@ -162,14 +186,7 @@ fn launch(
         .arg(folder.path().join("state"))
         .args(options);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    director.within(|| {
-        // The bounding set belongs to this thread, which ends with this closure; the child inherits it.
-        for capability in missing {
-            remove_capability_from_bounding_set(*capability)
-                .with_context(|| format!("cannot give up {capability:?}"))?;
-        }
-        Process::start(&mut command)
-    })
+    Ok(command)
 }
 
 /// A client that waits for its drain's end.

@@ -1,4 +1,4 @@
-//! `struct ip_vs_conn` and `struct ip_vs_dest`, copied out of the kernel block by block and read by offset.
+//! `struct ip_vs_conn` and `struct ip_vs_dest`, read by offset: in a copy of one block, or where a program may, in place.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use ipvsdrain_ebpf::layout::{BLOCK, Block, DestKey, FlowKey, XMITS};
@@ -33,54 +33,78 @@ impl Copied {
         unsafe { bpf_probe_read_kernel(self.bytes.as_mut_ptr().cast(), block.length, from as *const _) == 0 }
     }
 
-    /// The field at `offset`. The loader has checked that it is aligned; that it lies inside, the verifier checks.
     #[inline(always)]
     fn field<T: Copy>(&self, offset: u32) -> T {
-        unsafe { self.bytes.as_ptr().add(offset as usize).cast::<T>().read() }
+        field(self.bytes.as_ptr(), offset)
     }
 
-    /// An address; of an IPv4 address only the first word means something.
     #[inline(always)]
     fn addr(&self, offset: u32, family: u16) -> [u32; 4] {
-        let mut addr = [self.field(offset), 0, 0, 0];
-        if family != AF_INET {
-            addr[1] = self.field(offset.wrapping_add(4));
-            addr[2] = self.field(offset.wrapping_add(8));
-            addr[3] = self.field(offset.wrapping_add(12));
-        }
-        addr
+        addr(self.bytes.as_ptr(), offset, family)
     }
 }
 
-/// A copied `struct ip_vs_conn`.
-pub(crate) struct Conn<'a>(&'a Copied);
+/// The field at `offset` of a block. The loader has checked that it is aligned; that it lies inside, the verifier checks.
+/// Volatile, because in place the kernel may change it between two reads.
+#[inline(always)]
+fn field<T: Copy>(block: *const u8, offset: u32) -> T {
+    unsafe { block.wrapping_add(offset as usize).cast::<T>().read_volatile() }
+}
 
-impl<'a> Conn<'a> {
+/// An address; of an IPv4 address only the first word means something.
+#[inline(always)]
+fn addr(block: *const u8, offset: u32, family: u16) -> [u32; 4] {
+    let mut addr = [field(block, offset), 0, 0, 0];
+    if family != AF_INET {
+        addr[1] = field(block, offset.wrapping_add(4));
+        addr[2] = field(block, offset.wrapping_add(8));
+        addr[3] = field(block, offset.wrapping_add(12));
+    }
+    addr
+}
+
+/// A `struct ip_vs_conn`: where its block begins, in a copy or in the kernel's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Conn(*const u8);
+
+impl Conn {
     /// Copies the connection at `address`. `None` if that is no readable kernel memory.
     #[inline(always)]
-    pub(crate) fn read(copy: &'a mut Copied, address: u64) -> Option<Self> {
-        copy.fill(address, fact!(conn.block)).then_some(Self(copy))
+    pub(crate) fn copied(copy: &mut Copied, address: u64) -> Option<Self> {
+        copy.fill(address, fact!(conn.block))
+            .then_some(Self(copy.bytes.as_ptr()))
+    }
+
+    /// The connection at `address`, which the verifier must know for one: only such a program can be loaded.
+    #[inline(always)]
+    pub(crate) fn in_place(address: u64) -> Self {
+        Self((address as *const u8).wrapping_add(fact!(conn.block.start) as usize))
     }
 
     #[inline(always)]
-    fn flags(&self) -> u32 {
-        self.0.field(fact!(conn.flags))
+    fn field<T: Copy>(self, offset: u32) -> T {
+        field(self.0, offset)
     }
 
     #[inline(always)]
-    pub(crate) fn is_template(&self) -> bool {
+    fn flags(self) -> u32 {
+        self.field(fact!(conn.flags))
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_template(self) -> bool {
         self.flags() & TEMPLATE != 0
     }
 
     #[inline(always)]
-    pub(crate) fn is_one_packet(&self) -> bool {
+    pub(crate) fn is_one_packet(self) -> bool {
         self.flags() & ONE_PACKET != 0
     }
 
     /// Whether `packet_xmit` is one of the functions IPVS forwards with. If not, the offsets are not this kernel's.
     #[inline(always)]
-    pub(crate) fn is_plausible(&self) -> bool {
-        let xmit: u64 = self.0.field(fact!(conn.packet_xmit));
+    pub(crate) fn is_plausible(self) -> bool {
+        let xmit: u64 = self.field(fact!(conn.packet_xmit));
         let mut index = 0;
         while index < XMITS {
             if xmit == fact!(xmits[index]) {
@@ -93,47 +117,65 @@ impl<'a> Conn<'a> {
 
     /// The address of the `struct ip_vs_dest`; 0 for a connection that belongs to no configured server.
     #[inline(always)]
-    pub(crate) fn dest(&self) -> u64 {
-        self.0.field(fact!(conn.dest))
+    pub(crate) fn dest(self) -> u64 {
+        self.field(fact!(conn.dest))
     }
 
     #[inline(always)]
-    pub(crate) fn family(&self) -> u16 {
+    pub(crate) fn family(self) -> u16 {
         let offset = fact!(conn.family);
         if fact!(conn.family_size) == 1 {
-            self.0.field::<u8>(offset) as u16
+            self.field::<u8>(offset) as u16
         } else {
-            self.0.field(offset)
+            self.field(offset)
         }
     }
 
     #[inline(always)]
-    pub(crate) fn protocol(&self) -> u16 {
-        self.0.field(fact!(conn.protocol))
+    pub(crate) fn protocol(self) -> u16 {
+        self.field(fact!(conn.protocol))
     }
 
     #[inline(always)]
-    pub(crate) fn state(&self) -> u16 {
-        self.0.field(fact!(conn.state))
+    pub(crate) fn state(self) -> u16 {
+        self.field(fact!(conn.state))
     }
 
     #[inline(always)]
-    pub(crate) fn in_pkts(&self) -> u32 {
-        self.0.field(fact!(conn.in_pkts))
+    pub(crate) fn in_pkts(self) -> u32 {
+        self.field(fact!(conn.in_pkts))
     }
 
     #[inline(always)]
-    pub(crate) fn flow_key(&self) -> FlowKey {
+    pub(crate) fn flow_key(self) -> FlowKey {
         let family = self.family();
         FlowKey {
-            client_addr: self.0.addr(fact!(conn.client_addr), family),
-            virtual_addr: self.0.addr(fact!(conn.virtual_addr), family),
-            client_port: self.0.field(fact!(conn.client_port)),
-            virtual_port: self.0.field(fact!(conn.virtual_port)),
+            client_addr: addr(self.0, fact!(conn.client_addr), family),
+            virtual_addr: addr(self.0, fact!(conn.virtual_addr), family),
+            client_port: self.field(fact!(conn.client_port)),
+            virtual_port: self.field(fact!(conn.virtual_port)),
             protocol: self.protocol(),
             family,
         }
     }
+}
+
+/// Where a connection keeps the address of its destination, counted from the start of the struct.
+#[inline(always)]
+pub(crate) fn dest_offset() -> u32 {
+    fact!(conn.block.start).wrapping_add(fact!(conn.dest))
+}
+
+/// The server's address in the connection at `address`, read as [`Conn::in_place`] reads.
+#[inline(always)]
+pub(crate) fn server_in_place(address: u64) -> [u32; 4] {
+    let word = |index: u32| {
+        field(
+            address as *const u8,
+            fact!(conn.server_addr).wrapping_add(4 * index),
+        )
+    };
+    [word(0), word(1), word(2), word(3)]
 }
 
 /// The identity of the destination at `address`, behind a service of `service_family`. `None` if it cannot be read.

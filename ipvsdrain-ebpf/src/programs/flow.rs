@@ -1,7 +1,7 @@
 //! What one packet changes in the maps.
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::programs::ProbeContext;
 use aya_log_ebpf::warn;
 use ipvsdrain_ebpf::accounting::{Class, Moved, Place, packet};
 use ipvsdrain_ebpf::cell::Cell;
@@ -17,10 +17,10 @@ const SECOND: u64 = 1_000_000_000;
 /// seen at `now` (nanoseconds).
 #[inline(always)]
 pub(crate) fn count(
-    ctx: &ProbeContext,
+    ctx: &impl EbpfContext,
     filter: &Filter<Cell>,
     watch: Watch,
-    conn: &Conn<'_>,
+    conn: Conn,
     address: u64,
     now: u64,
 ) {
@@ -67,7 +67,7 @@ pub(crate) fn count(
 
 /// Counts one packet of a connection to a server that nobody watches, if its flow was a watched server's.
 #[inline(always)]
-pub(crate) fn count_elsewhere(conn: &Conn<'_>, address: u64, now: u64) {
+pub(crate) fn count_elsewhere(conn: Conn, address: u64, now: u64) {
     let Some(flow) = FLOWS.get_ptr(&conn.flow_key()) else {
         return;
     };
@@ -121,7 +121,7 @@ fn begin_anew(flow: &Flow<Cell>, now: u64) {
 
 #[cold]
 #[inline(always)]
-fn refuse(ctx: &ProbeContext, tally: &Tally<Cell>) {
+fn refuse(ctx: &impl EbpfContext, tally: &Tally<Cell>) {
     tally.untracked.add(1);
     let Some(health) = HEALTH.get(0) else {
         return;
@@ -141,7 +141,7 @@ fn refuse(ctx: &ProbeContext, tally: &Tally<Cell>) {
 /// at work the counter may already include a neighbour's packet: whoever moves our copy forward takes the
 /// difference, so the sum is exact and no packet is counted twice.
 #[inline(always)]
-fn requests(flow: &Flow<Cell>, conn: &Conn<'_>, address: u64, now: u64) -> u64 {
+fn requests(flow: &Flow<Cell>, conn: Conn, address: u64, now: u64) -> u64 {
     if conn.is_one_packet() {
         return 1;
     }
@@ -163,7 +163,7 @@ fn requests(flow: &Flow<Cell>, conn: &Conn<'_>, address: u64, now: u64) -> u64 {
 }
 
 #[inline(always)]
-fn find_or_start<'a>(key: &FlowKey, conn: &Conn<'_>, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
+fn find_or_start<'a>(key: &FlowKey, conn: Conn, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
     if let Some(flow) = FLOWS.get_ptr(key) {
         return Some(unsafe { &*flow });
     }

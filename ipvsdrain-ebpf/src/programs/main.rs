@@ -12,6 +12,8 @@ mod arrivals_tc;
 mod arrivals_xdp;
 mod conn;
 mod conn_put;
+mod conn_put_fentry;
+mod conn_put_kprobe;
 mod flow;
 mod kernel;
 mod maps;

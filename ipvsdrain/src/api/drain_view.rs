@@ -55,7 +55,9 @@ pub struct DrainView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveView {
     pub udp: u64,
+    /// TCP connections, and SCTP associations.
     pub tcp_open: u64,
+    /// TCP connections past FIN or RST, and SCTP associations past SHUTDOWN or ABORT.
     pub tcp_closing: u64,
     /// Packets forwarded since the watch began.
     pub forwarded: u64,

@@ -55,7 +55,7 @@ pub struct FlowView {
     pub virtual_addr: SocketAddr,
     /// `udp`, `tcp`, `sctp`, or `ip-51` for others behind a firewall mark.
     pub protocol: String,
-    /// IPVS's name for the state of a TCP connection.
+    /// IPVS's name for the state of a TCP connection or an SCTP association.
     pub tcp_state: Option<String>,
     /// Since the first packet that was seen.
     pub age_seconds: f64,

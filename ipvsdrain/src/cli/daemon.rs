@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
+use super::netns;
 use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
 use crate::clock;
@@ -26,6 +27,11 @@ pub(super) struct Daemon {
     /// Folder of the journal.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/ipvsdrain")]
     state: PathBuf,
+    /// Look after the IPVS of this network namespace instead of the one it is started in: a name that
+    /// `ip netns list` shows, or a path with a slash such as /proc/PID/ns/net. Needs `CAP_SYS_ADMIN`. Each namespace
+    /// has a daemon of its own, with its own --socket and --state.
+    #[arg(long, value_name = "NAME|PATH")]
+    netns: Option<String>,
     /// Load these eBPF programs instead of the embedded ones.
     #[arg(long, value_name = "PATH")]
     object: Option<PathBuf>,
@@ -52,6 +58,12 @@ pub(super) struct Daemon {
 const MOST_FLOWS: i64 = 1 << 24;
 
 impl Daemon {
+    /// Enters the network namespace it was given. Comes before everything else: sockets, sysctls and the threads of
+    /// the runtime belong to the namespace in which they begin.
+    pub(super) fn enter_netns(&self) -> anyhow::Result<()> {
+        self.netns.as_deref().map_or(Ok(()), netns::enter)
+    }
+
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         super::logging::start();
         let _lock = lock(&self.state)?;

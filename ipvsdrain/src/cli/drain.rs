@@ -22,10 +22,10 @@ pub(super) struct Drain {
     /// A UDP flow silent for this long is over.
     #[arg(long, value_name = "SPAN", value_parser = read_secs, default_value = "10s")]
     udp_quiet: u32,
-    /// A TCP flow that is not established and silent for this long is over.
+    /// A TCP or SCTP flow that is not established and silent for this long is over.
     #[arg(long, value_name = "SPAN", value_parser = read_secs, default_value = "30s")]
     tcp_quiet: u32,
-    /// A TCP flow past FIN or RST and silent for this long is over.
+    /// A TCP flow past FIN or RST, or an SCTP one past SHUTDOWN or ABORT, and silent for this long is over.
     #[arg(long, value_name = "SPAN", value_parser = read_secs, default_value = "10s")]
     closing_quiet: u32,
     /// What to do about UDP flows that never fall silent.

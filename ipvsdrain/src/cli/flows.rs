@@ -49,16 +49,7 @@ fn print(view: &FlowsView) {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
-        "CLIENT",
-        "TO",
-        "PROTOCOL",
-        "TCP STATE",
-        "AGE",
-        "IDLE",
-        "REQUESTS",
-        "REPLIES",
-        "LIVE",
-        "FLOW",
+        "CLIENT", "TO", "PROTOCOL", "STATE", "AGE", "IDLE", "REQUESTS", "REPLIES", "LIVE", "FLOW",
     ]);
     for flow in &view.flows {
         table.add_row(row(flow));

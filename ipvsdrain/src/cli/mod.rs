@@ -7,6 +7,7 @@ mod drain;
 pub mod exit;
 mod flows;
 mod logging;
+mod netns;
 mod progress;
 mod restore;
 mod status;
@@ -63,6 +64,11 @@ struct Target {
 /// Reads the arguments, runs the verb, and says on stderr what went wrong.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    if let Verb::Daemon(verb) = &cli.verb
+        && let Err(error) = verb.enter_netns()
+    {
+        return exit::say_error(&error);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::say_error(&anyhow::Error::new(error).context("start the async runtime")),

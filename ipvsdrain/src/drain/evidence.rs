@@ -44,12 +44,16 @@ impl Witness {
     /// The witness after another sample. `flows` is what the observer counted at the same moment, if anything.
     pub(super) fn sample(self, packets: u64, flows: Option<&Flows>, now: Moment) -> Self {
         if packets == self.packets {
+            // What an earlier watch saw went to a server that may have left the table since, its counter with it.
+            let known = self
+                .uncounted_since
+                .filter(|packet| flows.is_none_or(|flows| *packet >= flows.watched_since));
             let uncounted = flows
                 .and_then(|flows| flows.last_packet)
                 .filter(|last| *last > self.still_since);
             return Self {
                 sampled_at: now,
-                uncounted_since: self.uncounted_since.or(uncounted),
+                uncounted_since: known.or(uncounted),
                 ..self
             };
         }

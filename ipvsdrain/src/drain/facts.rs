@@ -46,7 +46,7 @@ pub enum Table {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     pub configuration: Configuration,
-    /// Entries in an active TCP state. Immediate: not subject to the estimator's delay.
+    /// Entries in an active TCP state, and established SCTP ones. Immediate: not subject to the estimator's delay.
     pub active: u32,
     /// Entries in any other state, UDP's all.
     pub inactive: u32,
@@ -125,9 +125,9 @@ pub struct Arrivals {
 pub struct Flows {
     /// UDP flows forwarded within `udp_quiet`.
     pub udp: u64,
-    /// TCP flows in an active state that moved within `tcp_quiet`.
+    /// TCP flows in an active state that moved within `tcp_quiet`, and SCTP ones that are not shut down.
     pub tcp_open: u64,
-    /// TCP flows past FIN or RST that moved within `closing_quiet`.
+    /// TCP flows past FIN or RST that moved within `closing_quiet`, and SCTP ones past SHUTDOWN or ABORT.
     pub tcp_closing: u64,
     /// Packets forwarded since the watch began.
     pub forwarded: u64,

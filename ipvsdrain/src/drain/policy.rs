@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Policy {
     /// A UDP flow without a packet for this long is no longer live.
     pub udp_quiet_secs: u32,
-    /// A TCP flow that is not established and without a packet for this long is no longer live.
+    /// A TCP or SCTP flow that is not established and without a packet for this long is no longer live.
     pub tcp_quiet_secs: u32,
-    /// A TCP flow past FIN or RST and without a packet for this long is no longer live.
+    /// A TCP flow past FIN or RST, or an SCTP one past SHUTDOWN or ABORT, and without a packet for this long is no
+    /// longer live.
     pub closing_quiet_secs: u32,
     pub pinned: Pinned,
     pub sysctl: SysctlUse,

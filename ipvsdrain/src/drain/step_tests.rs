@@ -406,6 +406,27 @@ fn a_counter_that_stands_still_under_traffic_is_frozen() {
 }
 
 #[test]
+fn a_packet_of_an_earlier_watch_does_not_freeze_the_counter_of_a_new_one() {
+    let flows = |watched, last_packet| {
+        let flows = Flows {
+            watched_since: at(watched),
+            last_packet,
+            ..flows()
+        };
+        facts(server(0), flows)
+    };
+    let before = step(&draining(Policy::default()), &flows(0, Some(at(2))), at(2)).record;
+    let silent = run(before.clone(), &flows(0, Some(at(2))), 3, 8);
+    assert_eq!(silent.record.observed.held, Some(Hold::CountersFrozen));
+    let anew = run(before, &flows(3, None), 4, 12);
+    assert_eq!(
+        (anew.record.observed.held, anew.record.state),
+        (None, State::Quiet)
+    );
+    assert_eq!(anew.actions, [], "the window is counted from the new watch");
+}
+
+#[test]
 fn pinned_udp_is_waited_for_or_migrated_as_the_policy_says() {
     let counted = |second: u64| {
         facts(

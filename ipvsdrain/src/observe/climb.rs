@@ -1,12 +1,15 @@
-//! Takes the first watch up the ladder: loads and attaches what the best possible rung needs.
+//! Takes the first watch up the ladder: loads and attaches what the best possible rung needs. Begins anew when `ip_vs`
+//! itself was loaded anew.
 
 use ipvsdrain_ebpf::layout::{DestKey, Kernel, Watch};
 use tracing::warn;
 
 use super::error::ObserveError;
+use super::facts::FunctionType;
 use super::ladder::{self, Rung};
-use super::probes::Probes;
-use super::{Observer, rights};
+use super::module::Load;
+use super::probes::{Probes, Wanted};
+use super::{Observer, Sources, host, plan, rights};
 use crate::moment::Moment;
 
 impl Observer {
@@ -37,7 +40,11 @@ impl Observer {
             Ok(kernel) => *kernel,
             Err(cause) => return Err(ObserveError::NoProbe { cause: cause.clone() }),
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        let wanted = Wanted {
+            only: self.sources.hook,
+            function: self.traced,
+        };
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, Some(wanted))?;
         probes.set_neighbours(self.neighbours.clone())?;
         // Before the probe: what it sees being forwarded has been seen to arrive.
         self.no_arrivals = probes
@@ -58,7 +65,7 @@ impl Observer {
             arrival_is_life: 1,
             ..Kernel::default()
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, None)?;
         self.no_arrivals = probes
             .attach_witness(self.sources.arrivals, &self.sources.interfaces)
             .err();
@@ -87,4 +94,54 @@ impl Observer {
         }
         Ok(())
     }
+
+    /// Refuses, and says why, if the `ip_vs` that is observed is not the one in the kernel any more: whatever was seen
+    /// since proves nothing.
+    pub fn intact(&self) -> Result<(), ObserveError> {
+        self.load.still(Load::present()?)
+    }
+
+    /// Lets go of what was attached to an `ip_vs` that is gone. Cheap; worth calling at each step.
+    pub fn release(&mut self) {
+        if matches!(
+            self.intact(),
+            Err(ObserveError::IpvsUnloaded | ObserveError::IpvsReloaded)
+        ) {
+            self.probes = None;
+            self.watched.clear();
+        }
+    }
+
+    /// Takes the facts anew if they are those of an `ip_vs` that is gone.
+    pub(super) fn renew(&mut self) -> Result<(), ObserveError> {
+        let present = Load::present()?;
+        if self.load.still(present).is_ok() {
+            return Ok(());
+        }
+        self.release();
+        // The thread that prepared the observer chose it; this may be another one.
+        let network = self.kernel.as_ref().ok().map(|kernel| kernel.network.ours);
+        (self.kernel, self.traced) = plan(&self.sources, network)?;
+        self.load = present;
+        Ok(())
+    }
 }
+
+/// Where the probe reads on this kernel, or why it cannot while lower rungs are allowed; of `network` instead of the
+/// calling thread's.
+pub(super) fn plan(sources: &Sources, network: Option<u32>) -> Result<Plan, ObserveError> {
+    let planned = host::collect(sources).and_then(|mut facts| {
+        facts.network = network.unwrap_or(facts.network);
+        Ok((plan::plan(&facts)?, facts.traced))
+    });
+    match planned {
+        Ok((kernel, traced)) => Ok((Ok(kernel), traced)),
+        Err(error) if error.is_the_kernels() && sources.lowest != Some(Rung::Probes) => {
+            Ok((Err(error.to_string()), None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where the probe reads, and what the kernel's types say of the traced function.
+type Plan = (Result<Kernel, String>, Option<FunctionType>);

@@ -10,7 +10,7 @@ use ipvsdrain_ebpf::accounting::Class;
 use ipvsdrain_ebpf::layout::{Flow, FlowKey};
 
 use super::seed::SeedSummary;
-use super::{tcp_state, watch};
+use super::{state, watch};
 use crate::moment::Moment;
 
 /// How long a walk over the map may take. It asks the kernel twice per flow, over all watched servers.
@@ -25,7 +25,7 @@ pub struct FlowDetail {
     /// IP protocol number.
     pub protocol: u16,
     pub class: Class,
-    /// IPVS's name for the state of a TCP connection; `None` for other protocols.
+    /// IPVS's name for the state of a TCP connection or an SCTP association; `None` for other protocols.
     pub tcp_state: Option<&'static str>,
     /// The first packet that was seen.
     pub first_seen: Moment,
@@ -59,14 +59,13 @@ pub struct FlowDetails {
 
 impl FlowDetail {
     pub(super) fn of(key: &FlowKey, flow: &Flow<u64>) -> Self {
-        let state = u16::try_from(flow.state).unwrap_or(u16::MAX);
-        let is_tcp = key.protocol == TCP;
+        let number = u16::try_from(flow.state).unwrap_or(u16::MAX);
         Self {
             client: watch::socket_addr(key.client_addr, key.client_port, key.family),
             virtual_addr: watch::socket_addr(key.virtual_addr, key.virtual_port, key.family),
             protocol: key.protocol,
-            class: Class::of(key.protocol, state),
-            tcp_state: tcp_state::name(state).filter(|_| is_tcp),
+            class: Class::of(key.protocol, number),
+            tcp_state: state::name(key.protocol, number),
             first_seen: Moment::from_nanos(flow.first_seen),
             last_seen: Moment::from_nanos(flow.last_seen),
             requests: flow.requests,
@@ -77,8 +76,6 @@ impl FlowDetail {
         }
     }
 }
-
-const TCP: u16 = 6;
 
 /// The `limit` flows that were seen last, of as many as are shown to it.
 #[derive(Debug)]
@@ -166,6 +163,8 @@ mod tests {
         assert_eq!((tcp.requests, tcp.replies, tcp.began_earlier), (4, 3, false));
         let udp = FlowDetail::of(&key(40_000, 17), &flow(9));
         assert_eq!((udp.class, udp.tcp_state), (Class::Udp, None));
+        let sctp = FlowDetail::of(&key(40_000, 132), &Flow { state: 13, ..flow(9) });
+        assert_eq!((sctp.class, sctp.tcp_state), (Class::TcpClosing, Some("CLOSED")));
         let older = Flow {
             in_pkts: 5,
             ..flow(9)

@@ -43,6 +43,18 @@ pub enum ObserveError {
     IpvsNotLoaded,
 
     #[error(
+        "ip_vs was unloaded while it was observed: nothing that was attached to it sees anything any more. It is observed \
+         anew once it is loaded"
+    )]
+    IpvsUnloaded,
+
+    #[error(
+        "ip_vs was unloaded and loaded again while it was observed: nothing that was attached to it sees anything any \
+         more. It is observed anew at the next step"
+    )]
+    IpvsReloaded,
+
+    #[error(
         "the kernel has no type information for ip_vs ({} is missing): it needs CONFIG_DEBUG_INFO_BTF_MODULES, \
          which kernels before 5.11 do not have",
         path.display()

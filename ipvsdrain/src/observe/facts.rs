@@ -32,6 +32,15 @@ pub(super) struct Member {
 /// The named members of one struct; those of anonymous structs and unions inside count as its own.
 pub(super) type Members = BTreeMap<String, Member>;
 
+/// The type of [`TRACED`] in the running kernel's own type information.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FunctionType {
+    /// Its number there.
+    pub(super) id: u32,
+    /// Whether that is the type information of the module `ip_vs`, not of the kernel proper.
+    pub(super) is_of_module: bool,
+}
+
 /// One kernel, as far as it concerns the observer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
@@ -39,6 +48,8 @@ pub(super) struct Facts {
     pub(super) structs: BTreeMap<String, Members>,
     /// Addresses of those of [`XMITS`] and [`TRACED`] that exist.
     pub(super) functions: BTreeMap<String, u64>,
+    /// `None` where type information was read from elsewhere, or describes no such function.
+    pub(super) traced: Option<FunctionType>,
     /// The inode number of the network namespace whose IPVS is observed.
     pub(super) network: u32,
 }

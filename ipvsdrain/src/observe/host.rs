@@ -12,7 +12,7 @@ use btf_rs::{Btf, Type};
 
 use super::Sources;
 use super::error::ObserveError;
-use super::facts::{Facts, Member, Members, STRUCTS, TRACED, XMITS};
+use super::facts::{Facts, FunctionType, Member, Members, STRUCTS, TRACED, XMITS};
 
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 const MODULE: &str = "/sys/kernel/btf/ip_vs";
@@ -33,8 +33,15 @@ pub(super) fn collect(sources: &Sources) -> Result<Facts, ObserveError> {
             structs.insert(name.to_owned(), members);
         }
     }
+    // A number in type information from elsewhere could mean another function here.
+    let is_own = sources.module_btf.is_none() && sources.vmlinux_btf.is_none();
+    let traced = types.function(TRACED).filter(|_| is_own);
     Ok(Facts {
         structs,
+        traced: traced.map(|id| FunctionType {
+            id,
+            is_of_module: symbols.is_module,
+        }),
         functions: symbols.addresses,
         network: network()?,
     })
@@ -144,6 +151,13 @@ impl Types {
             }
         }
         Ok(None)
+    }
+
+    /// The number of the type of function `name`.
+    fn function(&self, name: &str) -> Option<u32> {
+        let ids = self.btf.resolve_ids_by_name(name).unwrap_or_default();
+        ids.into_iter()
+            .find(|id| matches!(self.btf.resolve_type_by_id(*id), Ok(Type::Func(_))))
     }
 
     /// Adds the members of a struct or union that starts at `base` bytes.

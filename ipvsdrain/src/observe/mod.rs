@@ -4,23 +4,29 @@
 //! and BTF; it never decides what a reading means.
 //!
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
-//! `ladder` (pure) says which rung of evidence this kernel bears. `arrivals` counts what comes in, `seed` reads the
-//! kernel's own table.
+//! `ladder` (pure) says which rung of evidence this kernel bears, `climb` gets there, `look` reads back. `arrivals` counts
+//! what comes in, `seed` reads the kernel's own table, `module` tells whether all of this still belongs to the `ip_vs` in
+//! the kernel.
 
 mod arrivals;
+mod bpf_calls;
 mod climb;
 mod detail;
 mod error;
 mod facts;
+mod fentry;
+mod hook;
 mod host;
 mod ladder;
+mod look;
+mod module;
 mod object;
 mod plan;
 mod probes;
 mod reading;
 mod rights;
 mod seed;
-mod tcp_state;
+mod state;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,12 +41,14 @@ use tracing::warn;
 pub use self::arrivals::Preference;
 pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
+pub use self::hook::Hook;
 pub use self::ladder::Rung;
 pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 
-use self::detail::Latest;
+use self::facts::FunctionType;
 use self::ladder::Standing;
+use self::module::Load;
 use self::object::Object;
 use self::probes::Probes;
 use crate::clock;
@@ -68,12 +76,18 @@ pub struct Sources {
     pub arrivals: Preference,
     /// The interfaces to count arrivals on, instead of all that bring packets in.
     pub interfaces: Vec<String>,
+    /// This way to trace or none, instead of the cheapest the kernel takes.
+    pub hook: Option<Hook>,
 }
 
 /// Watches the flows of real servers in one network namespace. Every call must come from a thread in it.
 pub struct Observer {
+    /// The `ip_vs` that `kernel` and `probes` belong to.
+    load: Load,
     /// Where the probe reads on this kernel, or why it cannot.
     kernel: Result<Kernel, String>,
+    /// What the kernel's types say of the traced function.
+    traced: Option<FunctionType>,
     object: Object,
     sources: Sources,
     /// Loaded and attached; `None` while nothing is watched, and on the lowest rung.
@@ -105,14 +119,13 @@ impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
     pub fn prepare(sources: &Sources) -> Result<Self, ObserveError> {
         let object = Object::open(sources.object.as_deref())?;
-        let kernel = match host::collect(sources).and_then(|facts| plan::plan(&facts)) {
-            Err(error) if !error.is_the_kernels() || sources.lowest == Some(Rung::Probes) => {
-                return Err(error);
-            }
-            planned => planned.map_err(|error| error.to_string()),
-        };
+        // Before the facts: a module that is replaced in between is found out later.
+        let load = Load::present()?;
+        let (kernel, traced) = climb::plan(sources, None)?;
         Ok(Self {
+            load,
             kernel,
+            traced,
             object,
             sources: sources.clone(),
             probes: None,
@@ -128,9 +141,11 @@ impl Observer {
     }
 
     /// Starts to count the flows of `server` behind `service`. The first one loads and attaches the programs.
-    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing.
+    /// Reads the kernel's table for it, within the budget for that. Watching what is watched changes nothing. Where
+    /// `ip_vs` was loaded anew, this begins anew too, and every other server has to be watched again.
     pub fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), ObserveError> {
         let name = (*service, *server);
+        self.renew()?;
         if self.watched.contains_key(&name) {
             return Ok(());
         }
@@ -209,22 +224,19 @@ impl Observer {
         self.watched.keys().copied()
     }
 
+    /// No server is watched any more once its `ip_vs` was unloaded.
     pub fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool {
-        self.watched.contains_key(&(*service, *server))
+        self.watched.contains_key(&(*service, *server)) && self.intact().is_ok()
     }
 
-    /// What is attached in the kernel, for example `kprobe:ip_vs_conn_put` and `tcx:eth0`; nothing while nothing is
-    /// watched.
+    /// What is attached in the kernel, for example `fentry:ip_vs_conn_put` and `tcx:eth0`, and why the probe is not the
+    /// cheapest there is; nothing while nothing is watched.
     pub fn attached(&self) -> Vec<String> {
         let Some(probes) = &self.probes else {
             return Vec::new();
         };
-        let mut names = Vec::new();
-        if self.standing.rung == Rung::Probes {
-            names.push(format!("kprobe:{}", facts::TRACED));
-        }
-        names.extend(probes.witness().into_iter().flat_map(arrivals::Witness::names));
-        names
+        let witness = probes.witness().into_iter().flat_map(arrivals::Witness::names);
+        probes.hook().into_iter().chain(witness).collect()
     }
 
     /// The rung live flows are seen by while something is watched, and why it is no better one.
@@ -239,111 +251,6 @@ impl Observer {
             Some(probes) => probes.set_neighbours(neighbours),
             None => Ok(()),
         }
-    }
-
-    /// What was seen of one server until `now`, which must be a fresh reading of the clock.
-    pub fn read(
-        &self,
-        service: &VirtualService,
-        server: &RealServer,
-        quiet: &QuietWindows,
-        now: Moment,
-    ) -> Result<Reading, ObserveError> {
-        let windows = reading::seconds(quiet)?;
-        let not_watched = || ObserveError::NotWatched {
-            service: *service,
-            server: *server,
-        };
-        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
-        let empty = Reading::empty(self.standing.rung, watched.since, watched.seed);
-        if self.standing.rung == Rung::Counters {
-            return Ok(empty);
-        }
-        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
-        let copies = [probes.tally(watched.watch)?, probes.tally(watched.watch)?];
-        let witness = self.witnessed(probes, service, watched);
-        if self.standing.rung == Rung::Probes {
-            let counted = reading::of(&copies, probes.health()?, windows, now, empty);
-            return Ok(counted.with_arrivals(witness, &copies));
-        }
-        witness.map_err(|cause| ObserveError::WitnessGone { cause })?;
-        let seed = watched.seed.ok_or(ObserveError::NoSeed)?;
-        if !seed.complete {
-            return Err(ObserveError::SeedCut { lines: seed.lines });
-        }
-        let mut counted = reading::ByArrival::new(windows, now);
-        probes.walk(watched.watch, |flow| {
-            if let Some((key, flow)) = flow {
-                counted.see(key, flow);
-            }
-            true
-        })?;
-        Ok(counted.finish(&copies[1], watched.no_room, empty))
-    }
-
-    /// Why it is not known what of a watched server's packets arrived and was lost; `None` if it is known.
-    pub fn why_no_arrivals(&self, service: &VirtualService, server: &RealServer) -> Option<String> {
-        let watched = self.watched.get(&(*service, *server))?;
-        match (&self.probes, self.standing.rung) {
-            (Some(probes), Rung::Probes) => {
-                let told = probes.tally(watched.watch).map_err(|error| error.to_string());
-                let whole = self
-                    .witnessed(probes, service, watched)
-                    .and(told)
-                    .and_then(|tally| reading::whole(&tally));
-                whole.err()
-            }
-            (_, rung) => Some(format!("what is forwarded is not seen on the rung of {rung}")),
-        }
-    }
-
-    /// Why the count of arrivals is not whole, if it is not.
-    fn witnessed(&self, probes: &Probes, service: &VirtualService, watched: &Watched) -> Result<(), String> {
-        if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {
-            return Err(why.clone());
-        }
-        let Some(witness) = probes.witness() else {
-            return Ok(());
-        };
-        witness.check()?;
-        match self.standing.rung {
-            Rung::Probes => witness.counts(service),
-            // That there are any is enough.
-            _ => Ok(()),
-        }
-    }
-
-    /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at
-    /// most: then the answer says that it is not complete.
-    pub fn flows(
-        &self,
-        service: &VirtualService,
-        server: &RealServer,
-        limit: usize,
-    ) -> Result<FlowDetails, ObserveError> {
-        let not_watched = || ObserveError::NotWatched {
-            service: *service,
-            server: *server,
-        };
-        let watched = self.watched.get(&(*service, *server)).ok_or_else(not_watched)?;
-        let probes = self.probes.as_ref().ok_or_else(not_watched)?;
-        let mut latest = Latest::new(limit);
-        let begin = clock::now();
-        let complete = probes.walk(watched.watch, |flow| {
-            if let Some((key, flow)) = flow {
-                latest.see(FlowDetail::of(key, flow));
-            }
-            clock::now().since(begin) < detail::BUDGET
-        })?;
-        let (flows, found) = latest.finish();
-        Ok(FlowDetails {
-            flows,
-            found,
-            complete,
-            watched_since: watched.since,
-            seed: watched.seed,
-            at: clock::now(),
-        })
     }
 
     /// Chores, worth calling about once a second: attaches anew what another hand detached, and on the rung of

@@ -82,6 +82,7 @@ fn kernel(conn: &[(&str, u32, u32)]) -> Facts {
             (XMITS[8].to_owned(), 0x3000),
         ]
         .into(),
+        traced: None,
         network: 4_026_531_840,
     }
 }

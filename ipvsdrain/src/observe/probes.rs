@@ -1,13 +1,14 @@
 //! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
 //!
-//! Owns the loader, the probe's link and the maps; [`super::arrivals`] owns what is attached to interfaces.
+//! Owns the loader and the maps; which probe is attached, and how, is for [`super::hook`] to choose, and what is attached
+//! to interfaces for [`super::arrivals`].
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use aya::programs::{KProbe, ProgramError};
+use aya::programs::ProgramError;
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use ipvsdrain_ebpf::accounting::Place;
@@ -18,7 +19,8 @@ use nix::libc::{E2BIG, EEXIST};
 
 use super::arrivals::{Preference, Witness};
 use super::error::ObserveError;
-use super::facts::TRACED;
+use super::facts::{FunctionType, TRACED};
+use super::hook::{Chosen, Hook};
 use super::object::Object;
 use super::watch::{AF_INET6, words};
 
@@ -33,10 +35,20 @@ struct Raw<T>(T);
 // SAFETY: `Plain` promises what `Pod` asks for: integers without implicit padding.
 unsafe impl<T: Plain> Pod for Raw<T> {}
 
+/// The probe that is wanted: of one kind only or of any, on the function that the kernel's types describe so.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) only: Option<Hook>,
+    pub(super) function: Option<FunctionType>,
+}
+
 pub(super) struct Probes {
     /// Before the programs, so that it is dropped before them.
     witness: Option<Witness>,
-    /// Holds the programs and the probe's link: dropping it detaches and unloads.
+    /// The probe on IPVS; `None` on lower rungs.
+    chosen: Option<Chosen>,
+    only: Option<Hook>,
+    /// Holds aya's programs and their links: dropping it detaches and unloads.
     programs: Ebpf,
     /// The servers a flow of a watched one may be handed to.
     neighbours: BTreeSet<IpAddr>,
@@ -50,8 +62,13 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    /// Creates the maps, with room for `flows` flows. Nothing is attached yet.
-    pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
+    /// Creates the maps, with room for `flows` flows, and loads the probe where one is wanted. Nothing is attached yet.
+    pub(super) fn load(
+        object: &Object,
+        kernel: &Kernel,
+        flows: Option<u32>,
+        probe: Option<Wanted>,
+    ) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
         let mut loader = EbpfLoader::new();
         // No relocation against the kernel's types is needed: the plan has the offsets.
@@ -62,10 +79,18 @@ impl Probes {
         let mut programs = loader
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
+        // First, while all maps are still there.
+        // Before the maps are taken: it is joined to them.
+        let chosen = match probe {
+            Some(wanted) => Some(Chosen::load(wanted.only, object, &mut programs, wanted.function)?),
+            None => None,
+        };
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
         Ok(Self {
             witness: None,
+            chosen,
+            only: probe.and_then(|wanted| wanted.only),
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
@@ -78,17 +103,17 @@ impl Probes {
         })
     }
 
-    /// Verifies the probe on IPVS and attaches it.
+    /// Attaches the probe on IPVS.
     pub(super) fn attach_probe(&mut self, object: &Object) -> Result<(), ObserveError> {
-        let probe: &mut KProbe = self
-            .programs
-            .program_mut(TRACED)
-            .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
-            .try_into()
-            .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
-        probe.load().map_err(verify_fault)?;
-        probe.attach(TRACED, 0).map_err(attach_fault)?;
-        Ok(())
+        match &mut self.chosen {
+            Some(chosen) => chosen.attach(self.only, object, &mut self.programs),
+            None => Ok(()),
+        }
+    }
+
+    /// How the probe is attached.
+    pub(super) fn hook(&self) -> Option<String> {
+        self.chosen.as_ref().map(Chosen::name)
     }
 
     /// Starts to count what arrives, in the calling thread's network namespace. The error says why that is not
@@ -238,7 +263,7 @@ where
     M::try_from(map).map_err(|fault| broken(object, format!("map {name}: {fault}")))
 }
 
-fn broken(object: &Object, fault: String) -> ObserveError {
+pub(super) fn broken(object: &Object, fault: String) -> ObserveError {
     ObserveError::BrokenObject {
         object: object.name.clone(),
         fault,
@@ -283,7 +308,7 @@ fn map_fault(operation: &'static str, fault: &MapError) -> ObserveError {
     }
 }
 
-fn verify_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn verify_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::LoadError {
             io_error,
@@ -312,7 +337,7 @@ fn verify_fault(fault: ProgramError) -> ObserveError {
     }
 }
 
-fn attach_fault(fault: ProgramError) -> ObserveError {
+pub(super) fn attach_fault(fault: ProgramError) -> ObserveError {
     match fault {
         ProgramError::SyscallError(call) if is_denied(&call.io_error) => ObserveError::Permission {
             operation: "attaching a kprobe",

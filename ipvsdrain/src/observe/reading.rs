@@ -31,11 +31,11 @@ impl QuietWindows {
 pub struct Reading {
     /// What the flows are seen by. On the rung of counters nothing below is known but `watched_since` and `seed`.
     pub rung: Rung,
-    /// UDP and SCTP flows forwarded or answered within their window.
+    /// UDP flows, and those of protocols without states, forwarded or answered within their window.
     pub live_udp: u64,
-    /// TCP flows in a state IPVS counts as active, seen within their window.
+    /// TCP flows in a state IPVS counts as active, and SCTP ones that are not shut down, seen within their window.
     pub live_tcp_open: u64,
-    /// TCP flows past FIN or RST, seen within their window.
+    /// TCP flows past FIN or RST, and SCTP ones past SHUTDOWN or ABORT, seen within their window.
     pub live_tcp_closing: u64,
     /// Packets from clients, of tracked flows. Known on the rung of probes alone.
     pub forwarded: u64,

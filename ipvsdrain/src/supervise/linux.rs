@@ -217,6 +217,9 @@ impl Kernel for Linux {
             Ok(observer) => observer,
             Err(error) => return Evidence::Unknown(error.to_string()),
         };
+        if let Err(error) = observer.intact() {
+            return Evidence::Unknown(error.to_string());
+        }
         if !observer.is_watched(service, server) {
             let why = self
                 .watch_fault
@@ -272,6 +275,7 @@ impl Kernel for Linux {
         }
         let neighbours = self.neighbours();
         let Ok(observer) = &mut self.observer else { return };
+        observer.release();
         observer.relay_messages();
         let now = clock::now();
         if let Err(error) = observer

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::Protocol;
 use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::doctored::{MODULE_BTF, renamed};
 use crate::daemon::Daemon;
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
@@ -25,10 +26,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const PORT: u16 = 53;
-const MODULE_BTF: &str = "/sys/kernel/btf/ip_vs";
-/// Members that the observer reads. A kernel keeps a name in the module's own type information only if nothing
-/// outside of the module uses it; which of these that holds for changes from one kernel to the next.
-const MEMBERS: [&str; 3] = ["in_pkts", "vfwmark", "packet_xmit"];
 /// Exit code of a wait that was over while the evidence was unknown.
 const UNKNOWN: i32 = 6;
 
@@ -69,19 +66,6 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<String> {
     let path = folder.join(name);
     fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path.display().to_string())
-}
-
-/// The same bytes with the last letter of one member changed, and the member's right name.
-fn renamed(btf: &[u8]) -> Result<(Vec<u8>, &'static str)> {
-    for member in MEMBERS {
-        let name = format!("\0{member}\0").into_bytes();
-        if let Some(place) = btf.windows(name.len()).position(|window| window == name) {
-            let mut doctored = btf.to_vec();
-            doctored[place + member.len()] = b'X';
-            return Ok((doctored, member));
-        }
-    }
-    bail!("{MODULE_BTF} has none of the names {MEMBERS:?}")
 }
 
 /// Minutes after the drain's start the server is still there, at weight 0, and the reason is named.

@@ -3,19 +3,25 @@
 mod arrivals_ways;
 mod broken_observer;
 mod daemon_crashes;
+mod doctored;
+mod edges;
 mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
 mod lossless;
+mod lower_rungs;
 mod maintenance;
 mod many_flows;
 mod matrix;
+mod module_reloaded;
 mod netlink;
+mod netns_chosen;
 mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod sctp_drained;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
@@ -30,17 +36,22 @@ pub const SCENARIOS: &[Scenario] = &[
     pinned_migrate::SCENARIO,
     sysctl_put_back::SCENARIO,
     weight_restored::SCENARIO,
+    lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
     daemon_crashes::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
+    netns_chosen::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     arrivals_ways::SCENARIO,
+    edges::SCENARIO,
     flows_shown::SCENARIO,
     many_flows::SCENARIO,
     flow_table_full::SCENARIO,
     matrix::SCENARIO,
+    sctp_drained::SCENARIO,
+    module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
 ];

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
-use ipvsdrain::observe::{Observer, QuietWindows, Reading, Sources};
+use ipvsdrain::observe::{Hook, Observer, Preference, QuietWindows, Reading, Sources};
 use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::{Value, json};
 
@@ -39,13 +39,19 @@ const DATAGRAMS: u64 = 4;
 
 fn run(stage: &mut Stage) -> Result<Value> {
     let mut seen = Vec::new();
-    for forwarding in [
-        Forwarding::DirectRoute,
-        Forwarding::Masquerade,
-        Forwarding::Tunnel,
+    for (hook, attached) in [
+        (Hook::Fentry, "fentry:ip_vs_conn_put"),
+        (Hook::Kprobe, "kprobe:ip_vs_conn_put"),
     ] {
-        stage.progress(json!({"forwarding": format!("{forwarding:?}")}));
-        seen.push(one(forwarding).with_context(|| format!("under {forwarding:?}"))?);
+        for forwarding in [
+            Forwarding::DirectRoute,
+            Forwarding::Masquerade,
+            Forwarding::Tunnel,
+        ] {
+            stage.progress(json!({"attached": attached, "forwarding": format!("{forwarding:?}")}));
+            let one = one(hook, attached, forwarding);
+            seen.push(one.with_context(|| format!("{attached}, under {forwarding:?}"))?);
+        }
     }
     Ok(json!(seen))
 }
@@ -56,15 +62,18 @@ struct Bench {
     observer: Observer,
 }
 
-fn one(forwarding: Forwarding) -> Result<Value> {
+fn one(hook: Hook, attached: &str, forwarding: Forwarding) -> Result<Value> {
     let world = World::build(forwarding, 1)?;
     let director = world.director();
     let addresses = || world.servers().map(|(_, machine)| machine.address());
     let udp = director.balance(Protocol::Udp, UDP, "rr", forwarding, addresses())?;
     let tcp = director.balance(Protocol::Tcp, TCP, "rr", forwarding, addresses())?;
-    let observer = director
-        .machine()
-        .within(|| Observer::prepare(&Sources::default()))?;
+    let sources = Sources {
+        arrivals: Preference::Off,
+        hook: Some(hook),
+        ..Sources::default()
+    };
+    let observer = director.machine().within(|| Observer::prepare(&sources))?;
     let mut bench = Bench { world, observer };
 
     ensure!(
@@ -74,7 +83,7 @@ fn one(forwarding: Forwarding) -> Result<Value> {
     bench.observer.watch(&udp, &bench.server(UDP))?;
     bench.observer.watch(&tcp, &bench.server(TCP))?;
     ensure!(
-        bench.observer.attached() == ["kprobe:ip_vs_conn_put"],
+        bench.observer.attached() == [attached],
         "attached: {:?}",
         bench.observer.attached()
     );
@@ -97,7 +106,9 @@ fn one(forwarding: Forwarding) -> Result<Value> {
         bench.observer.attached().is_empty(),
         "still attached though nothing is watched"
     );
-    Ok(json!({"forwarding": format!("{forwarding:?}"), "udp": udp_seen, "tcp": tcp_seen}))
+    Ok(
+        json!({"attached": attached, "forwarding": format!("{forwarding:?}"), "udp": udp_seen, "tcp": tcp_seen}),
+    )
 }
 
 impl Bench {
@@ -124,22 +135,7 @@ impl Bench {
     /// The kernel's own counts of packets in and out, once they are settled.
     fn kernel_counts(&self, port: u16) -> Result<(u64, u64)> {
         clock::pass(COUNTERS_SETTLE);
-        let text = self
-            .world
-            .director()
-            .machine()
-            .run("ipvsadm", &["-Ln", "--stats", "--exact"], "")?;
-        let server = format!("{}", self.server(port));
-        let line = text
-            .lines()
-            .find(|line| line.contains(&server))
-            .context("the server is not in the table")?;
-        let numbers: Vec<u64> = line
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        ensure!(numbers.len() == 5, "not the five counters of a server: {line}");
-        Ok((numbers[1], numbers[2]))
+        self.world.director().packets(&self.server(port))
     }
 
     fn client_socket(&self) -> Result<UdpSocket> {

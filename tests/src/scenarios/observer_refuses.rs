@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
 use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Rung, Sources};
 use nix::libc;
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -31,6 +32,7 @@ const UDP: u16 = 5300;
 /// Debian's 5.10 has none: there the observer can only refuse.
 const MODULE_BTF: &str = "/sys/kernel/btf/ip_vs";
 const NOBODY: libc::uid_t = 65_534;
+const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 
 fn run(_stage: &mut Stage) -> Result<Value> {
     if !Path::new(MODULE_BTF).exists() {
@@ -57,7 +59,8 @@ fn run(_stage: &mut Stage) -> Result<Value> {
         unknown_functions(&world, &service, &another)?,
     ];
     let untracked = full_table(&world, &service, &server)?;
-    Ok(json!({"said": said, "mistaken": mistaken, "untracked": untracked}))
+    let attached = dearer_hook(&service, &server)?;
+    Ok(json!({"said": said, "attached": attached, "mistaken": mistaken, "untracked": untracked}))
 }
 
 /// No lower rung than the probe.
@@ -130,6 +133,33 @@ fn no_rights(service: &VirtualService, server: &RealServer) -> Result<String> {
         "{observer:?}"
     );
     Ok(said)
+}
+
+/// Fentry takes a right that the kprobe does without: then the kprobe counts, and it is said why.
+fn dearer_hook(service: &VirtualService, server: &RealServer) -> Result<String> {
+    // Debian's own level 3 asks for the same right of a kprobe.
+    let before = fs::read(PARANOID).with_context(|| format!("cannot read {PARANOID}"))?;
+    fs::write(PARANOID, "2").with_context(|| format!("cannot write {PARANOID}"))?;
+    let attached = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut rights = capabilities(None).context("cannot read the thread's rights")?;
+            rights.effective.remove(CapabilitySet::SYS_ADMIN);
+            // The system call changes the calling thread alone.
+            set_capabilities(None, rights).context("cannot give up CAP_SYS_ADMIN")?;
+            let mut observer = Observer::prepare(&Sources::default())?;
+            observer.watch(service, server)?;
+            anyhow::Ok(observer.attached().join(", "))
+        });
+        thread
+            .join()
+            .expect("the thread without the right does not panic")
+    })?;
+    fs::write(PARANOID, before).with_context(|| format!("cannot write {PARANOID}"))?;
+    ensure!(
+        attached.starts_with("kprobe:ip_vs_conn_put (fentry refused: ") && attached.contains("CAP_SYS_ADMIN"),
+        "{attached}"
+    );
+    Ok(attached)
 }
 
 /// Where `packet_xmit` holds no function of IPVS the offsets must be wrong, and the reading says so: for packets of

@@ -5,6 +5,7 @@
 
 mod echo;
 mod flood;
+mod sctp;
 mod stop;
 mod tcp_client;
 mod tcp_server;
@@ -19,6 +20,7 @@ use anyhow::Result;
 use ipvsdrain::identity::Family;
 
 pub use flood::{Flood, MOST_FLOWS};
+pub use sctp::{connect_sctp, listen_sctp};
 pub use stop::{Stop, Wake};
 pub use tcp_client::TcpConnection;
 pub use udp_sender::{UdpFlow, short_udp_flows};

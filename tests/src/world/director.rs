@@ -65,7 +65,7 @@ impl Director {
         forwarding: Forwarding,
         servers: impl IntoIterator<Item = (RealServer, u32)>,
     ) -> Result<()> {
-        let key = service_option(service)?;
+        let key = service_option(service);
         let mut lines = format!("-A {key} {options}\n");
         for (server, weight) in servers {
             let _ = writeln!(lines, "-a {key} -r {server} {} -w {weight}", forwarding.flag());
@@ -95,7 +95,7 @@ impl Director {
         };
         self.restore(&format!(
             "-e {} -r {} {method} -w {weight}\n",
-            service_option(&place.service)?,
+            service_option(&place.service),
             place.server
         ))
     }
@@ -103,7 +103,7 @@ impl Director {
     pub fn delete(&self, place: Place) -> Result<()> {
         self.restore(&format!(
             "-d {} -r {}\n",
-            service_option(&place.service)?,
+            service_option(&place.service),
             place.server
         ))
     }
@@ -120,8 +120,8 @@ impl Director {
 }
 
 /// `-u 10.0.0.1:53`, as `ipvsadm` names a service.
-fn service_option(service: &VirtualService) -> Result<String> {
-    Ok(match service {
+pub(super) fn service_option(service: &VirtualService) -> String {
+    match service {
         VirtualService::Address {
             protocol: Protocol::Tcp,
             addr,
@@ -140,9 +140,7 @@ fn service_option(service: &VirtualService) -> Result<String> {
         } => format!("-f {mark} -6"),
         VirtualService::Address {
             protocol: Protocol::Sctp,
-            ..
-        } => {
-            bail!("{service} is SCTP, which no scenario balances")
-        }
-    })
+            addr,
+        } => format!("--sctp-service {addr}"),
+    }
 }

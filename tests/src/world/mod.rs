@@ -16,6 +16,7 @@
 //! ports, so that address resolution never costs a datagram. Nothing has a name outside this process: when the
 //! world is dropped the kernel takes everything apart, IPVS tables and sysctls included.
 
+mod counters;
 mod director;
 mod forwarding;
 mod machine;

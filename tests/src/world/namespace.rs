@@ -3,12 +3,13 @@
 //! Owns entering it. A thread enters for good; `within` uses a thread of its own, so the caller stays where it is.
 //! A child started inside inherits the namespace of the thread that starts it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// A network namespace that lives as long as this value, or as long as a thread or process is inside.
@@ -57,6 +58,21 @@ impl Namespace {
             std::process::id(),
             self.file.as_raw_fd()
         ))
+    }
+
+    /// Gives it a name, as `ip netns add` does; the name lives as long as this scenario's mounts.
+    pub fn give_name(&self, name: &str) -> Result<()> {
+        let named = Path::new("/run/netns").join(name);
+        fs::create_dir_all("/run/netns").context("cannot make /run/netns")?;
+        File::create(&named).with_context(|| format!("cannot make {}", named.display()))?;
+        mount(
+            Some(&self.path()),
+            &named,
+            None::<&str>,
+            MsFlags::MS_BIND,
+            None::<&str>,
+        )
+        .with_context(|| format!("cannot mount a network namespace on {}", named.display()))
     }
 
     /// A second handle on the same namespace.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::Class;
 
-use super::super::tcp_state;
+use super::super::state;
 use crate::identity::Protocol;
 
 /// What a line says.
@@ -64,18 +64,18 @@ fn fields(line: &[u8]) -> Option<Line> {
     let client = address(words.next()?, words.next()?)?;
     let virtual_addr = address(words.next()?, words.next()?)?;
     let server = address(words.next()?, words.next()?)?;
-    let state = words.next()?;
+    let word = words.next()?;
     let expires: u32 = words.next()?.parse().ok()?;
     if client.is_ipv4() != virtual_addr.is_ipv4() {
         return None;
     }
-    let is_template = matches!(state, "NONE" | "ASSURED") || server.port() == INVALIDATED;
+    let is_template = matches!(word, "NONE" | "ASSURED") || server.port() == INVALIDATED;
     if client.port() == 0 && is_template {
         return Some(Line::Template);
     }
     let protocol = known(protocol)?;
     let state = match protocol {
-        Some(Protocol::Tcp) => tcp_state::number(state)?,
+        Some(protocol @ (Protocol::Tcp | Protocol::Sctp)) => state::number(protocol, word)?,
         _ => 0,
     };
     let class = Class::of(protocol.map_or(0, |protocol| u16::from(protocol.number())), state);
@@ -177,6 +177,33 @@ mod tests {
             );
             assert_eq!(entry(&line).class, class, "{state}");
         }
+    }
+
+    #[test]
+    fn associations_are_open_until_they_are_shut_down() {
+        for (state, class) in [
+            ("INIT1", Class::TcpOpen),
+            ("C-SENT", Class::TcpOpen),
+            ("C-ECHOED", Class::TcpOpen),
+            ("ESTABLISHED", Class::TcpOpen),
+            ("S-RECEIVED", Class::TcpClosing),
+            ("S-ACK-SENT", Class::TcpClosing),
+            ("REJECTED", Class::TcpClosing),
+            ("CLOSED", Class::TcpClosing),
+        ] {
+            let line = format!(
+                "SCTP 0A090002 9C40 0A000001 0F1C 0A010005 0F1C {state:<11} {:7}",
+                9
+            );
+            let read = entry(&line);
+            assert_eq!(
+                (read.protocol, read.class),
+                (Some(Protocol::Sctp), class),
+                "{state}"
+            );
+        }
+        let of_tcp = "SCTP 0A090002 9C40 0A000001 0F1C 0A010005 0F1C SYN_SENT 9";
+        assert_eq!(parse(of_tcp.as_bytes()), Line::Malformed);
     }
 
     #[test]

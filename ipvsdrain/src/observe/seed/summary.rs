@@ -13,11 +13,11 @@ use crate::moment::Moment;
 /// those of every service of its family with the same real server: the table does not show the mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeedSummary {
-    /// TCP entries in a state IPVS counts as active, silent ones included.
+    /// TCP entries in a state IPVS counts as active, and SCTP ones that are not shut down; silent ones included.
     pub tcp_open: u64,
-    /// TCP entries in any other state.
+    /// TCP and SCTP entries in any other state.
     pub tcp_closing: u64,
-    /// UDP and SCTP entries.
+    /// UDP entries, and those of any other protocol.
     pub udp: u64,
     /// Until the kernel forgets the first of these entries if no packet comes; whole seconds. `None`: no entry.
     pub first_expiry: Option<Duration>,

@@ -20,11 +20,11 @@ use crate::world::{Forwarding, Place, World};
 const FIRST_PORT: u16 = 5000;
 const SERVERS: u16 = 2;
 /// The one that is watched.
-const WATCHED: Server = Server(1);
+pub(super) const WATCHED: Server = Server(1);
 const QUIET: Duration = Duration::from_secs(10);
 /// The observer counts by the second.
-const WELL_AFTER: Duration = Duration::from_secs(12);
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const WELL_AFTER: Duration = Duration::from_secs(12);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Odd, so that the servers take turns at each flow of a one-packet service.
 const FLOWS: usize = 5;
@@ -37,18 +37,15 @@ const EXPIRE_NODEST: &str = "net.ipv4.vs.expire_nodest_conn";
 
 /// One world with an observer on its director.
 pub(super) struct Bench {
-    world: World,
-    observer: Observer,
-    port: u16,
+    pub(super) world: World,
+    pub(super) observer: Observer,
+    pub(super) port: u16,
 }
 
 impl Bench {
-    pub(super) fn set_up(forwarding: Forwarding) -> Result<Self> {
+    pub(super) fn set_up(forwarding: Forwarding, sources: &Sources) -> Result<Self> {
         let world = World::build_dual_stack(forwarding, SERVERS)?;
-        let observer = world
-            .director()
-            .machine()
-            .within(|| Observer::prepare(&Sources::default()))?;
+        let observer = world.director().machine().within(|| Observer::prepare(sources))?;
         Ok(Self {
             world,
             observer,
@@ -61,7 +58,7 @@ impl Bench {
         // Each cell has a port of its own, so that no other's connections are found again.
         self.port += 1;
         let watched = self.balance(cell)?;
-        self.watch(watched, cell)?;
+        watch(&self.world, &mut self.observer, watched, cell)?;
 
         let begin = clock::now();
         let before = Segments::of(self.world.server(WATCHED))?;
@@ -102,23 +99,7 @@ impl Bench {
         Ok(told)
     }
 
-    /// Every call to the observer comes from the director, whose interfaces it looks at.
-    fn watch(&mut self, watched: Place, cell: Cell) -> Result<()> {
-        let family = servers_family(cell);
-        let neighbours = self
-            .world
-            .servers()
-            .map(|(_, machine)| machine.address_in(family))
-            .collect();
-        let (world, observer) = (&self.world, &mut self.observer);
-        world.director().machine().within(|| {
-            observer.set_neighbours(neighbours)?;
-            observer.watch(&watched.service, &watched.server)
-        })?;
-        Ok(())
-    }
-
-    fn unwatch(&mut self, watched: Place) -> Result<()> {
+    pub(super) fn unwatch(&mut self, watched: Place) -> Result<()> {
         let (world, observer) = (&self.world, &mut self.observer);
         world
             .director()
@@ -161,7 +142,7 @@ impl Bench {
     }
 
     /// Adds the cell's service with all servers; returns the place to watch.
-    fn balance(&self, cell: Cell) -> Result<Place> {
+    pub(super) fn balance(&self, cell: Cell) -> Result<Place> {
         let director = self.world.director();
         let (family, protocol, port) = (cell.family, cell.protocol, self.port);
         let mut service = VirtualService::Address {
@@ -208,7 +189,7 @@ impl Bench {
         Ok(place(WATCHED))
     }
 
-    fn read(&self, watched: Place, now: Moment) -> Result<Reading> {
+    pub(super) fn read(&self, watched: Place, now: Moment) -> Result<Reading> {
         let quiet = QuietWindows {
             udp: QUIET,
             tcp: QUIET,
@@ -220,8 +201,22 @@ impl Bench {
     }
 }
 
+/// Every call to the observer comes from the director, whose interfaces it looks at.
+pub(super) fn watch(world: &World, observer: &mut Observer, watched: Place, cell: Cell) -> Result<()> {
+    let family = servers_family(cell);
+    let neighbours = world
+        .servers()
+        .map(|(_, machine)| machine.address_in(family))
+        .collect();
+    world.director().machine().within(|| {
+        observer.set_neighbours(neighbours)?;
+        observer.watch(&watched.service, &watched.server)
+    })?;
+    Ok(())
+}
+
 /// Starts receivers and flows; returns how many records will be sent.
-fn start(traffic: &mut Traffic<'_>, protocol: Protocol, port: u16) -> Result<usize> {
+pub(super) fn start(traffic: &mut Traffic<'_>, protocol: Protocol, port: u16) -> Result<usize> {
     ensure!(protocol != Protocol::Sctp, "the ledger knows no SCTP");
     if protocol == Protocol::Tcp {
         traffic.receive_tcp(port)?;

@@ -2,14 +2,19 @@
 //!
 //! {IPv4, IPv6} x {UDP, TCP} x {direct route, masquerade, IPIP, GUE, GRE} x {plain, fwmark, persistent, one-packet}:
 //! each combination is a [`Cell`]. Under IPIP the
-//! servers may also be of the other family. Cells of one forwarding method share a network, each with a service of its own.
-//! Owns the order and the verdict; [`bench`] does one cell, [`counts`] compares.
+//! servers may also be of the other family. Cells of one forwarding method share a network, each with a service of its
+//! own. Where the kernel bears no probe, every cell is run on both lower rungs of the ladder instead.
+//! Owns the order and the verdict; [`bench`] does one cell, [`lower`] one on a lower rung, [`counts`] compares.
 
 mod bench;
 mod cell;
 mod counts;
+mod lower;
+
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use ipvsdrain::observe::{Preference, Rung, Sources};
 use serde_json::{Value, json};
 
 use self::bench::Bench;
@@ -24,22 +29,47 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
+/// What this kernel bears: the probe, or everything below it.
+fn rungs() -> Vec<Rung> {
+    if Path::new("/sys/kernel/btf/ip_vs").exists() {
+        vec![Rung::Probes]
+    } else {
+        vec![Rung::Arrivals, Rung::Counters]
+    }
+}
+
 /// Each cell is told as it ends: `{"name", "ok", "expected", "seen"}`. The option `only` picks those whose name
 /// contains it.
 fn run(stage: &mut Stage) -> Result<Value> {
     let only = stage.options()["only"].as_str().unwrap_or_default().to_owned();
     let mut ran = 0;
     let mut wrong = Vec::new();
-    for forwarding in FORWARDING {
+    for (rung, forwarding) in rungs()
+        .into_iter()
+        .flat_map(|rung| FORWARDING.map(|forwarding| (rung, forwarding)))
+    {
         let cells: Vec<Cell> = cell::all(forwarding)
             .filter(|cell| cell.to_string().contains(&only))
             .collect();
         if cells.is_empty() {
             continue;
         }
-        let mut bench = Bench::set_up(forwarding).with_context(|| format!("under {forwarding:?}"))?;
+        let sources = Sources {
+            arrivals: if rung == Rung::Counters {
+                Preference::Off
+            } else {
+                Preference::Auto
+            },
+            ..Sources::default()
+        };
+        let mut bench =
+            Bench::set_up(forwarding, &sources).with_context(|| format!("under {forwarding:?}"))?;
         for cell in cells {
-            let told = match bench.run(cell) {
+            let ran_cell = match rung {
+                Rung::Probes => bench.run(cell),
+                lower => bench.run_lower(cell, lower),
+            };
+            let told = match ran_cell {
                 Ok(told) => told,
                 Err(error) => json!({"name": cell.to_string(), "ok": false, "error": format!("{error:#}")}),
             };
