@@ -16,8 +16,8 @@ use super::empty::Empty;
 use super::frames::{Case, cases};
 use super::kernel::{Loaded, Program};
 
-const ROUNDS: usize = 11;
-const REPEAT: u32 = 200_000;
+const ROUNDS: usize = 41;
+const REPEAT: u32 = 50_000;
 /// How many flows are tracked beside those that are measured.
 const FLOWS: [u32; 2] = [1_000, 100_000];
 
@@ -51,20 +51,15 @@ pub(super) fn run(json: bool) -> Result<()> {
 
 /// What is in every figure: the kernel's own work to show a frame to a program that does nothing.
 fn empty() -> Result<Vec<Measured>> {
-    let cases = cases();
-    let mut all = Vec::new();
+    let frame = &cases()[0].bytes;
+    let mut subjects = Vec::new();
     for program in Program::ALL {
         let nothing = Empty::load(program)?;
-        let [least_ns, median_ns] = rounds(|| nothing.run(&cases[0].bytes, REPEAT))?;
-        all.push(Measured {
-            program: program.name(),
-            frame: "(an empty program)",
-            flows: 0,
-            least_ns,
-            median_ns,
-        });
+        subjects.push(Subject::new(program, "(an empty program)", move || {
+            nothing.run(frame, REPEAT)
+        }));
     }
-    Ok(all)
+    measure(subjects, 0)
 }
 
 /// Measures everything beside this many tracked flows.
@@ -77,44 +72,71 @@ fn with_flows(flows: u32) -> Result<Vec<Measured>> {
     for case in &cases {
         case.tracked.map_or(Ok(()), |key| loaded.track(key))?;
     }
-    let mut all = Vec::new();
+    let loaded = &loaded;
+    let mut subjects = Vec::new();
     for program in Program::ALL {
         for case in &cases {
-            let [least_ns, median_ns] = measure(&loaded, program, case)?;
-            all.push(Measured {
-                program: program.name(),
-                frame: case.name,
-                flows,
-                least_ns,
-                median_ns,
-            });
+            subjects.push(Subject::new(program, case.name, move || {
+                one(loaded, program, case)
+            }));
         }
     }
-    Ok(all)
+    measure(subjects, flows)
 }
 
-/// The least and the median of all rounds. Fails if the program did not count what it was shown: then something else
-/// was measured.
-fn measure(loaded: &Loaded, program: Program, case: &Case) -> Result<[u64; 2]> {
-    let arrived = |key: Option<&FlowKey>| key.map_or(Ok(0), |key| loaded.arrived(key));
-    let before = arrived(case.tracked.as_ref())?;
-    let figures = rounds(|| loaded.run(program, &case.bytes, REPEAT))?;
-    let counted = arrived(case.tracked.as_ref())? - before;
-    let shown = u64::from(REPEAT) * ROUNDS as u64;
+/// One round. Fails if the program did not count what it was shown: then something else was measured.
+fn one(loaded: &Loaded, program: Program, case: &Case) -> Result<u64> {
+    let arrived = |key: Option<FlowKey>| key.map_or(Ok(0), |key| loaded.arrived(&key));
+    let before = arrived(case.tracked)?;
+    let mean = loaded.run(program, &case.bytes, REPEAT)?;
+    let counted = arrived(case.tracked)? - before;
     ensure!(
-        counted == expected(program, case, shown),
-        "{} counted {counted} of {shown} frames \"{}\"",
+        counted == expected(program, case, u64::from(REPEAT)),
+        "{} counted {counted} of {REPEAT} frames \"{}\"",
         program.name(),
         case.name
     );
-    Ok(figures)
+    Ok(mean)
 }
 
-/// The least and the median.
-fn rounds(mut one: impl FnMut() -> Result<u64>) -> Result<[u64; 2]> {
-    let mut all = (0..ROUNDS).map(|_| one()).collect::<Result<Vec<_>>>()?;
-    all.sort_unstable();
-    Ok([all[0], all[ROUNDS / 2]])
+/// One program with one frame, measured round by round.
+struct Subject<'a> {
+    program: Program,
+    frame: &'static str,
+    round: Box<dyn Fn() -> Result<u64> + 'a>,
+    rounds: Vec<u64>,
+}
+
+impl<'a> Subject<'a> {
+    fn new(program: Program, frame: &'static str, round: impl Fn() -> Result<u64> + 'a) -> Self {
+        Self {
+            program,
+            frame,
+            round: Box::new(round),
+            rounds: Vec::new(),
+        }
+    }
+}
+
+/// All take turns, so that a moment in which the machine is slow does not fall on one of them.
+fn measure(mut subjects: Vec<Subject<'_>>, flows: u32) -> Result<Vec<Measured>> {
+    for _ in 0..ROUNDS {
+        for subject in &mut subjects {
+            let mean = (subject.round)()?;
+            subject.rounds.push(mean);
+        }
+    }
+    let measured = subjects.into_iter().map(|mut subject| {
+        subject.rounds.sort_unstable();
+        Measured {
+            program: subject.program.name(),
+            frame: subject.frame,
+            flows,
+            least_ns: subject.rounds[0],
+            median_ns: subject.rounds[ROUNDS / 2],
+        }
+    });
+    Ok(measured.collect())
 }
 
 /// Native XDP leaves TCP out.
