@@ -5,7 +5,7 @@ use tracing::warn;
 
 use super::error::ObserveError;
 use super::ladder::{self, Rung};
-use super::probes::Probes;
+use super::probes::{Maps, Probes};
 use super::{Observer, rights};
 use crate::moment::Moment;
 
@@ -37,7 +37,27 @@ impl Observer {
             Ok(kernel) => *kernel,
             Err(cause) => return Err(ObserveError::NoProbe { cause: cause.clone() }),
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        let maps = self.pins.clone().map_or(Maps::Fleeting, Maps::ToPin);
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, maps)?;
+        match self.ascend(&mut probes, &kernel, dest, watch) {
+            Ok(()) => {
+                self.probes = Some(probes);
+                Ok(())
+            }
+            Err(error) => {
+                probes.close();
+                Err(error)
+            }
+        }
+    }
+
+    fn ascend(
+        &mut self,
+        probes: &mut Probes,
+        kernel: &Kernel,
+        dest: DestKey,
+        watch: Watch,
+    ) -> Result<(), ObserveError> {
         probes.set_neighbours(self.neighbours.clone())?;
         // Before the probe: what it sees being forwarded has been seen to arrive.
         self.no_arrivals = probes
@@ -48,7 +68,7 @@ impl Observer {
         }
         probes.watch(dest, watch)?;
         probes.attach_probe(&self.object)?;
-        self.probes = Some(probes);
+        probes.seal(&self.object, kernel, self.sources.flow_capacity);
         Ok(())
     }
 
@@ -58,7 +78,8 @@ impl Observer {
             arrival_is_life: 1,
             ..Kernel::default()
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity)?;
+        // Not pinned: a later daemon reads the kernel's table anew, and has the flows from there.
+        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, Maps::Fleeting)?;
         self.no_arrivals = probes
             .attach_witness(self.sources.arrivals, &self.sources.interfaces)
             .err();
@@ -71,20 +92,33 @@ impl Observer {
 
     /// Attaches to the interfaces anew, after `cause` took something away. What came in meanwhile is not known: on the
     /// rung of arrivals every watch begins anew.
-    pub(super) fn witness_anew(&mut self, cause: String, now: Moment) -> Result<(), ObserveError> {
+    pub(super) fn witness_anew(&mut self, cause: &str, now: Moment) -> Result<(), ObserveError> {
         if let Some(probes) = &mut self.probes {
             probes.drop_witness()?;
             self.no_arrivals = probes
                 .attach_witness(self.sources.arrivals, &self.sources.interfaces)
                 .err();
         }
+        if self.standing.rung != Rung::Arrivals {
+            self.note_gap(cause);
+            return Ok(());
+        }
         for watched in self.watched.values_mut() {
-            if self.standing.rung == Rung::Arrivals {
-                watched.since = now;
-            } else {
-                watched.gap = Some(cause.clone());
-            }
+            watched.since = now;
         }
         Ok(())
+    }
+
+    /// The count of arrivals is not whole, for no watch of today; nor will it be for a later daemon.
+    pub(super) fn note_gap(&mut self, cause: &str) {
+        for watched in self.watched.values_mut() {
+            watched.gap = Some(cause.to_owned());
+        }
+        if let Some(probes) = &mut self.probes
+            && let Err(error) = probes.mark_gap()
+        {
+            // Rather none than a wrong one.
+            probes.give_pins_up(&error.to_string());
+        }
     }
 }

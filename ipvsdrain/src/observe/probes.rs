@@ -1,25 +1,35 @@
-//! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
+//! The programs in the kernel: loaded and attached while this value lives. Gone when it is dropped, or, where they are
+//! pinned, when it is closed.
 //!
-//! Owns the loader, the probe's link and the maps; [`super::arrivals`] owns what is attached to interfaces.
+//! Owns the loader, the probe's link and the maps; [`super::arrivals`] owns what is attached to interfaces, `pinned` how
+//! all of it outlives the daemon.
+
+mod pinned;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use aya::programs::links::FdLink;
 use aya::programs::{KProbe, ProgramError};
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use ipvsdrain_ebpf::accounting::Place;
 use ipvsdrain_ebpf::first_look::Filter;
-use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
+use ipvsdrain_ebpf::layout::{
+    Beginning, DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Seal, Tally, Watch,
+};
 
 use nix::libc::{E2BIG, EEXIST};
+
+pub(super) use self::pinned::{discard, warn_unpinned};
 
 use super::arrivals::{Preference, Witness};
 use super::error::ObserveError;
 use super::facts::TRACED;
 use super::object::Object;
+use super::pins::{MAPS, Pins};
 use super::watch::{AF_INET6, words};
 
 /// How many lines of the verifier's log an error carries; the reason stands at its end.
@@ -33,10 +43,25 @@ struct Raw<T>(T);
 // SAFETY: `Plain` promises what `Pod` asks for: integers without implicit padding.
 unsafe impl<T: Plain> Pod for Raw<T> {}
 
+/// Where the maps come from.
+#[derive(Debug)]
+pub(super) enum Maps {
+    /// Made anew, to be gone with this process.
+    Fleeting,
+    /// Made anew and pinned there.
+    ToPin(Pins),
+    /// An earlier process pinned them there.
+    Pinned(Pins),
+}
+
 pub(super) struct Probes {
+    /// Where all of this is pinned, if it is.
+    pins: Option<Pins>,
     /// Before the programs, so that it is dropped before them.
     witness: Option<Witness>,
-    /// Holds the programs and the probe's link: dropping it detaches and unloads.
+    /// The probe's link where it is pinned.
+    probe: Option<FdLink>,
+    /// Holds the programs, and the probe's link where it is not pinned: dropping it detaches and unloads.
     programs: Ebpf,
     /// The servers a flow of a watched one may be handed to.
     neighbours: BTreeSet<IpAddr>,
@@ -46,12 +71,19 @@ pub(super) struct Probes {
     tallies: Array<MapData, Raw<Tally<u64>>>,
     flows: HashMap<MapData, Raw<FlowKey>, Raw<Flow<u64>>>,
     health: Array<MapData, Raw<Health<u64>>>,
+    beginnings: Array<MapData, Raw<Beginning>>,
+    seal: Array<MapData, Raw<Seal>>,
     messages: EbpfLogger<&'static dyn log::Log>,
 }
 
 impl Probes {
-    /// Creates the maps, with room for `flows` flows. Nothing is attached yet.
-    pub(super) fn load(object: &Object, kernel: &Kernel, flows: Option<u32>) -> Result<Self, ObserveError> {
+    /// Creates the maps, with room for `flows` flows, or takes the pinned ones. Nothing is attached yet.
+    pub(super) fn load(
+        object: &Object,
+        kernel: &Kernel,
+        flows: Option<u32>,
+        maps: Maps,
+    ) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
         let mut loader = EbpfLoader::new();
         // No relocation against the kernel's types is needed: the plan has the offsets.
@@ -59,18 +91,39 @@ impl Probes {
         if let Some(flows) = flows {
             loader.map_max_entries("FLOWS", flows);
         }
+        if let Maps::Pinned(pins) = &maps {
+            for name in MAPS {
+                loader.map_pin_path(name, pins.path(name));
+            }
+        }
         let mut programs = loader
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
+        let pins = match maps {
+            Maps::Fleeting => None,
+            Maps::Pinned(pins) => Some(pins),
+            Maps::ToPin(pins) => match Self::pin_maps(&programs, &pins) {
+                Ok(()) => Some(pins),
+                Err(cause) => {
+                    warn_unpinned(&cause);
+                    discard(&pins);
+                    None
+                }
+            },
+        };
         Ok(Self {
+            pins,
             witness: None,
+            probe: None,
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
             flows: map(object, &mut programs, "FLOWS")?,
             health: map(object, &mut programs, "HEALTH")?,
+            beginnings: map(object, &mut programs, "BEGINNINGS")?,
+            seal: map(object, &mut programs, "SEAL")?,
             messages,
             programs,
             neighbours: BTreeSet::new(),
@@ -86,21 +139,43 @@ impl Probes {
             .ok_or_else(|| broken(object, format!("it has no program {TRACED}")))?
             .try_into()
             .map_err(|fault: ProgramError| broken(object, fault.to_string()))?;
-        probe.load().map_err(verify_fault)?;
-        probe.attach(TRACED, 0).map_err(attach_fault)?;
-        Ok(())
+        if probe.fd().is_err() {
+            probe.load().map_err(verify_fault)?;
+        }
+        let id = probe.attach(TRACED, 0).map_err(attach_fault)?;
+        if self.pins.is_none() {
+            return Ok(());
+        }
+        let link = probe.take_link(id).map_err(attach_fault)?;
+        let pinned = FdLink::try_from(link)
+            .map_err(|fault| format!("the probe's attachment is no link: {}", with_causes(&fault)))
+            .and_then(|link| self.pin_probe(link));
+        match pinned {
+            Ok(()) => Ok(()),
+            Err(cause) => {
+                self.give_pins_up(&cause);
+                self.attach_probe(object)
+            }
+        }
     }
 
     /// Starts to count what arrives, in the calling thread's network namespace. The error says why that is not
     /// possible.
     pub(super) fn attach_witness(&mut self, preference: Preference, named: &[String]) -> Result<(), String> {
-        self.witness = Some(Witness::attach(&mut self.programs, preference, named)?);
+        self.witness = Some(Witness::attach(
+            &mut self.programs,
+            preference,
+            named,
+            self.pins.as_ref(),
+        )?);
         self.write_filter(None).map_err(|error| error.to_string())
     }
 
     /// Ends the count of arrivals.
     pub(super) fn drop_witness(&mut self) -> Result<(), ObserveError> {
-        self.witness = None;
+        if let Some(witness) = self.witness.take() {
+            witness.detach();
+        }
         self.write_filter(None)
     }
 
@@ -132,11 +207,16 @@ impl Probes {
 
     /// Stops counting `dest` and forgets its flows.
     pub(super) fn unwatch(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
+        self.leave(dest, watch)?;
+        self.write_filter(None)
+    }
+
+    /// The same, but the first look goes on to let its packets pass.
+    pub(super) fn leave(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
         match self.watched.remove(&Raw(dest)) {
             Ok(()) | Err(MapError::KeyNotFound) => {}
             Err(fault) => return Err(map_fault("no longer watching a server", &fault)),
         }
-        self.write_filter(None)?;
         self.forget(|flow| Place::from_bits(flow.place).watch() == watch)
     }
 

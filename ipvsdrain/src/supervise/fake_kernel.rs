@@ -3,6 +3,7 @@
 //! `expire_nodest_conn` is 0 at the moment of the removal, and counters show what was forwarded.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
@@ -172,6 +173,8 @@ impl Kernel for FakeKernel {
     fn counters(&self) -> Evidence<()> {
         Evidence::Known(())
     }
+
+    fn take_up(&mut self, _: &BTreeSet<(VirtualService, RealServer)>) {}
 
     fn watch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
         if let Some(fault) = &self.0.borrow().watch_fault {
