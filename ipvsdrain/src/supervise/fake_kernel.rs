@@ -209,6 +209,7 @@ impl Kernel for FakeKernel {
             tcp_open: 0,
             tcp_closing: 0,
             forwarded: 0,
+            packets: 0,
             last_packet: last,
             watched_since,
             rung: host.rung,

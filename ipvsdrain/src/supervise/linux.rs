@@ -330,6 +330,7 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         tcp_open: reading.live_tcp_open,
         tcp_closing: reading.live_tcp_closing,
         forwarded: reading.forwarded,
+        packets: reading.forwarded + reading.replied,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
         rung: match reading.rung {
