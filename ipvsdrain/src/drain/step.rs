@@ -2,7 +2,6 @@
 
 use super::action::{Action, Note};
 use super::agreement::{self, Ahead};
-use super::evidence::Witness;
 use super::facts::{Evidence, Facts, Flows, Server, Table};
 use super::judgement::{Judgement, judge};
 use super::outcome;

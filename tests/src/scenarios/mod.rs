@@ -2,6 +2,7 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod daemon_killed;
 mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
@@ -15,6 +16,7 @@ mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod pins_cleaned;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
@@ -31,6 +33,8 @@ pub const SCENARIOS: &[Scenario] = &[
     weight_restored::SCENARIO,
     broken_observer::SCENARIO,
     daemon_crashes::SCENARIO,
+    daemon_killed::SCENARIO,
+    pins_cleaned::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     observer_cost::SCENARIO,

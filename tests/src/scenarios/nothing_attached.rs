@@ -84,7 +84,7 @@ fn nothing(daemon: &Daemon<'_>, before: &BTreeSet<String>) -> Result<()> {
 }
 
 /// The lines without their addresses and their state: `k  ip_vs_dr_xmit+0x0 [ip_vs]`.
-fn kprobes() -> Result<BTreeSet<String>> {
+pub(super) fn kprobes() -> Result<BTreeSet<String>> {
     let list =
         fs::read_to_string(KPROBES).with_context(|| format!("cannot read {KPROBES}: mount debugfs"))?;
     let named = |line: &str| {
