@@ -2,6 +2,7 @@
 
 mod broken_observer;
 mod daemon_crashes;
+mod daemon_killed;
 mod doctored;
 mod edges;
 mod flow_table_full;
@@ -20,6 +21,7 @@ mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod pins_cleaned;
 mod sctp_drained;
 mod sysctl_put_back;
 mod watch;
@@ -38,6 +40,8 @@ pub const SCENARIOS: &[Scenario] = &[
     lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
     daemon_crashes::SCENARIO,
+    daemon_killed::SCENARIO,
+    pins_cleaned::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     netns_chosen::SCENARIO,

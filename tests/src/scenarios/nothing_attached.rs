@@ -87,7 +87,7 @@ fn nothing(daemon: &Daemon<'_>, before: &BTreeSet<String>) -> Result<()> {
 }
 
 /// The functions that anybody traces, by name: a kprobe at a function's beginning is in both lists.
-fn traced() -> Result<BTreeSet<String>> {
+pub(super) fn traced() -> Result<BTreeSet<String>> {
     let list = |path| fs::read_to_string(path).with_context(|| format!("cannot read {path}: mount debugfs"));
     let [kprobes, traced] = [list(KPROBES)?, list(TRACED)?];
     let probed = kprobes.lines().filter_map(|line| line.split_whitespace().nth(2));
