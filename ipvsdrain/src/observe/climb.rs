@@ -16,6 +16,10 @@ impl Observer {
     /// Stands on the best possible rung, with one server watched.
     pub(super) fn climb(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
         rights::check()?;
+        // What a climb left that was broken off.
+        if let Some(probes) = self.probes.take() {
+            probes.close();
+        }
         let lowest = self.sources.lowest.unwrap_or(Rung::Counters);
         let no_probes = match self.climb_to_probes(dest, watch) {
             Ok(()) => None,

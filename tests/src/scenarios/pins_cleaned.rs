@@ -1,5 +1,6 @@
 //! `pins-cleaned`: what a daemon leaves in the kernel is never more than it needs, and easily taken out: pins of another
-//! layout are replaced, those that do not fit are discarded, and `daemon --clean` leaves nothing.
+//! layout are replaced, those that do not fit are discarded, without a bpf file system a drain goes on all the same, and
+//! `daemon --clean` leaves nothing.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -89,6 +90,16 @@ fn run(stage: &mut Stage) -> Result<Value> {
     ensure!(
         log.contains("every watch begins anew") && log.contains("another number of flows"),
         "pins that do not fit were taken up: {log}"
+    );
+
+    stage.progress(json!({"step": "started where nothing can be pinned"}));
+    daemon.kill()?;
+    daemon.restart(&["--pins", "/run/ipvsdrain"])?;
+    await_drain(&daemon, place, "packets", is_live)?;
+    let log = daemon.log();
+    ensure!(
+        log.contains("mount -t bpf bpf /sys/fs/bpf"),
+        "the remedy is not named: {log}"
     );
 
     stage.progress(json!({"step": "killed and cleaned"}));
