@@ -78,18 +78,18 @@ pub fn flow_key(frame: &(impl Bytes + ?Sized)) -> Result<FlowKey, NoFlow> {
 
 #[inline(always)]
 fn ipv4(frame: &(impl Bytes + ?Sized), at: usize) -> Result<FlowKey, NoFlow> {
-    let first: u8 = load(frame, at)?;
+    // The header in one piece, so that its room is asked for once.
+    let [start, fragment, life, client, virtual_addr]: [u32; 5] = load(frame, at)?;
+    let [first, ..] = start.to_ne_bytes();
     let length = ((first & 0x0f) as usize) * 4;
     if first >> 4 != 4 || length < 20 {
         return Err(NoFlow::Other);
     }
-    let fragment_offset = word(frame, at + 6)? & 0x1fff;
+    let fragment_offset = u32::from_be(fragment) & 0x1fff;
     if fragment_offset != 0 {
         return Err(NoFlow::Other);
     }
-    let protocol = load(frame, at + 9)?;
-    let client: u32 = load(frame, at + 12)?;
-    let virtual_addr: u32 = load(frame, at + 16)?;
+    let [_, protocol, ..] = life.to_ne_bytes();
     ports(
         frame,
         at + length,
@@ -102,13 +102,13 @@ fn ipv4(frame: &(impl Bytes + ?Sized), at: usize) -> Result<FlowKey, NoFlow> {
 
 #[inline(always)]
 fn ipv6(frame: &(impl Bytes + ?Sized), at: usize) -> Result<FlowKey, NoFlow> {
-    let first: u8 = load(frame, at)?;
+    let [start, sizes, c0, c1, c2, c3, v0, v1, v2, v3]: [u32; 10] = load(frame, at)?;
+    let [first, ..] = start.to_ne_bytes();
     if first >> 4 != 6 {
         return Err(NoFlow::Other);
     }
-    let client = load(frame, at + 8)?;
-    let virtual_addr = load(frame, at + 24)?;
-    let mut header: u8 = load(frame, at + 6)?;
+    let (client, virtual_addr) = ([c0, c1, c2, c3], [v0, v1, v2, v3]);
+    let [_, _, mut header, _] = sizes.to_ne_bytes();
     let mut at = at + 40;
     for _ in 0..MOST_HEADERS {
         match header {

@@ -1,5 +1,7 @@
 //! Frames of every kind that may arrive, and bytes that are none.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at once")]
+
 use ipvsdrain_ebpf::frame::{NoFlow, flow_key};
 use ipvsdrain_ebpf::layout::FlowKey;
 use proptest::prelude::*;

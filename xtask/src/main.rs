@@ -1,10 +1,11 @@
-//! Everything a developer runs: `cargo xtask ebpf | lab | demo | test`.
+//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test`.
 //!
 //! Owns the verbs' names only; each verb lives in a folder or file of its own.
 
 // A program has no outside: here `pub` marks what a module offers to the other verbs.
 #![allow(unreachable_pub)]
 
+mod bench;
 mod cache;
 mod debian;
 mod demo;
@@ -36,6 +37,9 @@ enum Verb {
     Lab(lab::cli::Verb),
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
+    /// Measures what a packet costs on this machine's own kernel
+    #[command(subcommand)]
+    Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost
     Demo(demo::Demo),
 }
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
         Verb::Test(test) => test::run(&test),
+        Verb::Bench(verb) => bench::serve(&verb),
         Verb::Demo(demo) => demo.run(),
     };
     ended.unwrap_or_else(|error| {

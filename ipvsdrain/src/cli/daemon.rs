@@ -43,7 +43,7 @@ pub(super) struct Daemon {
     #[arg(long, value_name = "FLOWS", value_parser = value_parser!(u32).range(1_000..=MOST_FLOWS))]
     flow_capacity: Option<u32>,
     /// How to count what arrives, and so what is lost: `auto` (a TC classifier, else XDP), `xdp` (native, else
-    /// generic, else a classifier) or `off`.
+    /// generic, else a classifier), `xdp-generic` (generic, else a classifier) or `off`.
     #[arg(long, value_name = "HOW", default_value_t)]
     arrivals: Preference,
     /// Count arrivals on this interface alone; may be given more than once. [default: all that bring packets in]

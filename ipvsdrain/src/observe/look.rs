@@ -1,6 +1,5 @@
 //! Reads back what was seen of a watched server: the counts, whether arrivals were witnessed, single flows.
 
-use super::arrivals::Witness;
 use super::detail::{self, FlowDetail, FlowDetails, Latest};
 use super::error::ObserveError;
 use super::ladder::Rung;
@@ -35,7 +34,7 @@ impl Observer {
         let health = probes.health()?;
         // Last: then the counts were still being kept when they were read.
         self.intact()?;
-        let witness = self.witnessed(probes, watched);
+        let witness = self.witnessed(probes, service, watched);
         if self.standing.rung == Rung::Probes {
             let counted = reading::of(&copies, health, windows, now, empty);
             return Ok(counted.with_arrivals(witness, &copies));
@@ -62,7 +61,7 @@ impl Observer {
             (Some(probes), Rung::Probes) => {
                 let told = probes.tally(watched.watch).map_err(|error| error.to_string());
                 let whole = self
-                    .witnessed(probes, watched)
+                    .witnessed(probes, service, watched)
                     .and(told)
                     .and_then(|tally| reading::whole(&tally));
                 whole.err()
@@ -72,11 +71,19 @@ impl Observer {
     }
 
     /// Why the count of arrivals is not whole, if it is not.
-    fn witnessed(&self, probes: &Probes, watched: &Watched) -> Result<(), String> {
+    fn witnessed(&self, probes: &Probes, service: &VirtualService, watched: &Watched) -> Result<(), String> {
         if let Some(why) = watched.gap.as_ref().or(self.no_arrivals.as_ref()) {
             return Err(why.clone());
         }
-        probes.witness().map_or(Ok(()), Witness::check)
+        let Some(witness) = probes.witness() else {
+            return Ok(());
+        };
+        witness.check()?;
+        match self.standing.rung {
+            Rung::Probes => witness.counts(service),
+            // That there are any is enough.
+            _ => Ok(()),
+        }
     }
 
     /// The `limit` flows of one server that moved last. Walks over every flow of every watched server, for 250 ms at

@@ -1,5 +1,6 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
+mod arrivals_ways;
 mod broken_observer;
 mod daemon_crashes;
 mod daemon_killed;
@@ -47,6 +48,7 @@ pub const SCENARIOS: &[Scenario] = &[
     netns_chosen::SCENARIO,
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
+    arrivals_ways::SCENARIO,
     edges::SCENARIO,
     flows_shown::SCENARIO,
     many_flows::SCENARIO,

@@ -1,4 +1,5 @@
-//! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP, by fentry and as a kprobe.
+//! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP, by fentry and as a kprobe; and what
+//! counting arrivals adds, each way.
 //!
 //! Judges little, measures: under virtual time the guest's clock counts instructions (2 ns each), so its figures
 //! repeat within about a percent whatever else this machine does. With `--realtime` they mean nothing.
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
-use ipvsdrain::observe::{Hook, Observer, Sources};
+use ipvsdrain::observe::{Hook, Observer, Preference, Sources};
 use serde_json::{Map, Value, json};
 
 use crate::clock;
@@ -30,9 +31,45 @@ const PACKETS: u32 = 2000;
 const ROUNDS: usize = 5;
 const NANOS_PER_INSTRUCTION: f64 = 2.0;
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A forwarded datagram costs some 16,000 instructions in all. More than this for another server's packet and for one
-/// of this server would be a mistake.
-const MOST: [(Hook, f64, f64); 2] = [(Hook::Fentry, 400.0, 1000.0), (Hook::Kprobe, 700.0, 1700.0)];
+
+/// One way to observe. A forwarded datagram costs some 16,000 instructions in all; more than this for another server's
+/// packet and for one of this server would be a mistake.
+struct Case {
+    name: &'static str,
+    hook: Option<Hook>,
+    arrivals: Preference,
+    most_another: f64,
+    most_watched: f64,
+}
+
+const fn alone(name: &'static str, hook: Hook, most_another: f64, most_watched: f64) -> Case {
+    Case {
+        name,
+        hook: Some(hook),
+        arrivals: Preference::Off,
+        most_another,
+        most_watched,
+    }
+}
+
+const fn with_arrivals(name: &'static str, arrivals: Preference, most: f64) -> Case {
+    Case {
+        name,
+        hook: None,
+        arrivals,
+        most_another: most,
+        most_watched: most,
+    }
+}
+
+const CASES: [Case; 5] = [
+    alone("fentry", Hook::Fentry, 400.0, 1000.0),
+    alone("kprobe", Hook::Kprobe, 700.0, 1700.0),
+    with_arrivals("arrivals, classifier", Preference::Auto, 3000.0),
+    // On a veth the kernel copies what XDP is to see.
+    with_arrivals("arrivals, generic XDP", Preference::XdpGeneric, 10_000.0),
+    with_arrivals("arrivals, native XDP", Preference::Xdp, 20_000.0),
+];
 
 fn run(_stage: &mut Stage) -> Result<Value> {
     let world = World::build(Forwarding::DirectRoute, 1)?;
@@ -53,21 +90,23 @@ fn cost(world: &World, protocol: Protocol, traffic: fn(&World) -> Result<Packet>
     let another = RealServer((Ipv4Addr::new(10, 1, 0, 99), PORT).into());
 
     let mut costs = Map::new();
-    for (hook, most_another, most_watched) in MOST {
+    for case in CASES {
         let sources = Sources {
-            hook: Some(hook),
+            hook: case.hook,
+            arrivals: case.arrivals,
             ..Sources::default()
         };
         let mut observer = director.machine().within(|| Observer::prepare(&sources))?;
         // Sockets of its own, because a TCP connection grows dearer at a certain age.
         let mut packet = traffic(world)?;
         least_instructions(&mut packet)?;
-        let spent = spent(&mut observer, &mut packet, &service, [&another, &this])?;
+        let spent = spent(world, &mut observer, &mut packet, &service, [&another, &this])?;
         ensure!(
-            spent.another_watched < most_another && spent.watched < most_watched,
-            "{hook:?} is too dear: {spent:?}"
+            spent.another_watched < case.most_another && spent.watched < case.most_watched,
+            "{} is too dear: {spent:?}",
+            case.name
         );
-        costs.insert(format!("{hook:?}").to_lowercase(), spent.told());
+        costs.insert(case.name.to_owned(), spent.told());
     }
     Ok(costs.into())
 }
@@ -78,6 +117,7 @@ struct Spent {
     nothing_attached: [f64; 3],
     another_watched: f64,
     watched: f64,
+    attached: Vec<String>,
 }
 
 impl Spent {
@@ -86,33 +126,42 @@ impl Spent {
             "nothing_attached": self.nothing_attached.map(f64::round),
             "another_watched": self.another_watched.round(),
             "watched": self.watched.round(),
+            "attached": self.attached,
         })
     }
 }
 
-/// What `packet` costs while nothing, then `another`, then `this` server is watched.
+/// What `packet` costs while nothing, then `another`, then `this` server is watched. It goes to `this`, which is a
+/// neighbour of `another`: while arrivals are counted, the packets of both are looked at.
 fn spent(
+    world: &World,
     observer: &mut Observer,
     packet: &mut Packet,
     service: &VirtualService,
     [another, this]: [&RealServer; 2],
 ) -> Result<Spent> {
-    let mut measure = || least_instructions(packet);
-    let first = measure()?;
-    observer.watch(service, another)?;
-    let another_watched = measure()?;
-    observer.unwatch(service, another)?;
-    let second = measure()?;
-    observer.watch(service, this)?;
-    let watched = measure()?;
-    observer.unwatch(service, this)?;
-    let third = measure()?;
+    let director = world.director().machine();
+    let mut attached = Vec::new();
+    let mut with = |server: &RealServer, packet: &mut Packet| -> Result<[f64; 2]> {
+        director.within(|| {
+            observer.set_neighbours([this.0.ip()].into())?;
+            observer.watch(service, server)
+        })?;
+        attached = observer.attached();
+        let watched = least_instructions(packet)?;
+        director.within(|| observer.unwatch(service, server))?;
+        Ok([watched, least_instructions(packet)?])
+    };
+    let first = least_instructions(packet)?;
+    let [another_watched, second] = with(another, packet)?;
+    let [watched, third] = with(this, packet)?;
     // Whatever else the kernel does can only make a measurement larger, so the least is the base.
     let base = first.min(second).min(third);
     Ok(Spent {
         nothing_attached: [first, second, third],
         another_watched: another_watched - base,
         watched: watched - base,
+        attached,
     })
 }
 

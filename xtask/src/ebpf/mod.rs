@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::cache;
 
 /// The committed object, relative to the workspace.
-const OBJECT: &str = "ipvsdrain/src/observe/programs.bpf.o";
+pub const OBJECT: &str = "ipvsdrain/src/observe/programs.bpf.o";
 
 /// Builds the object and writes it to its committed place; with `check`, compares instead and fails if they differ.
 pub fn run(check: bool) -> Result<()> {

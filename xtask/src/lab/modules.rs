@@ -16,7 +16,7 @@ use crate::cache;
 /// Without these no guest is of use.
 const REQUIRED: [&str; 6] = ["ip_vs", "ip_vs_rr", "veth", "dummy", "ipip", "nf_conntrack"];
 /// Taken where the kernel has them.
-const WELCOME: &str = "bridge tunnel4 ip_gre gre fou fou6 ip6_tunnel ip6_gre sit sctp tun ifb macvlan \
+const WELCOME: &str = "bridge tunnel4 ip_gre gre fou fou6 ip6_tunnel ip6_gre sit sctp tun ifb macvlan 8021q \
     nf_nat nf_tables nft_compat nft_ct nft_counter nft_nat nft_masq nft_chain_nat nft_meta \
     ip_tables ip6_tables iptable_filter iptable_mangle iptable_nat ip6table_mangle \
     xt_mark xt_MARK xt_conntrack xt_ipvs xt_tcpudp x_tables \
@@ -26,7 +26,7 @@ const WELCOME: &str = "bridge tunnel4 ip_gre gre fou fou6 ip6_tunnel ip6_gre sit
 const WHOLE_FOLDER: &str = "kernel/net/netfilter/ipvs/";
 
 /// Raised when the lists above change, so that old selections are not used again.
-const SELECTION: u32 = 1;
+const SELECTION: u32 = 2;
 
 /// The folder `…/lib/modules/<release>` with just those modules, unpacked, and their index.
 pub fn select(kernel: &Kernel, programs: &Programs) -> anyhow::Result<PathBuf> {

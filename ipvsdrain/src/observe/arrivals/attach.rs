@@ -6,13 +6,15 @@ use std::path::PathBuf;
 
 use aya::Ebpf;
 use aya::programs::links::FdLink;
-use aya::programs::{ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
+use aya::programs::tc::{NlOptions, TcAttachOptions};
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
 use aya::util::KernelVersion;
+use nix::libc::EEXIST;
 use tracing::warn;
 
 use super::choice::Way;
 use super::device::Device;
-use super::{filter, link};
+use super::{filter, link, qdisc};
 use crate::observe::pins::Pins;
 use crate::observe::probes::with_causes;
 
@@ -37,8 +39,13 @@ pub(super) enum Link {
         /// Kept open.
         _link: FdLink,
     },
-    /// A filter of the old kind, and the number of its program. It stays by itself; its pin only tells of it.
-    Filter(u32),
+    /// A filter of the old kind. It stays by itself; its pin only tells of it.
+    Filter {
+        /// The number of its program.
+        program: u32,
+        /// The queueing discipline it hangs on was put there for it, by this process.
+        made_room: bool,
+    },
 }
 
 /// What kind of link it is.
@@ -77,7 +84,7 @@ impl Link {
     const fn word(&self) -> &'static str {
         match self {
             Link::Row { kind, .. } => kind.word(),
-            Link::Filter(_) => FILTER,
+            Link::Filter { .. } => FILTER,
         }
     }
 }
@@ -97,10 +104,15 @@ impl Attached {
     pub(super) fn is_alive(&self) -> bool {
         match &self.link {
             Link::Row { told_by, .. } => told_by.as_deref().is_none_or(link::is_attached),
-            Link::Filter(program) => {
+            Link::Filter { program, .. } => {
                 filter::programs(self.device.index).is_ok_and(|found| found.contains(program))
             }
         }
+    }
+
+    /// Whether it sees frames before the kernel's own work on them.
+    pub(super) fn is_native(&self) -> bool {
+        matches!(self.link, Link::Row { kind: Kind::Xdp, .. })
     }
 
     /// Takes it off, and its pin away.
@@ -121,10 +133,14 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         if self.pin.is_none()
-            && matches!(self.link, Link::Filter(_))
-            && let Err(cause) = filter::detach(&self.device.name)
+            && let Link::Filter { made_room, .. } = self.link
         {
-            warn!("{self} cannot be taken off: {cause}");
+            if let Err(cause) = filter::detach(&self.device.name) {
+                warn!("{self} cannot be taken off: {cause}");
+            }
+            if made_room && let Err(error) = qdisc::remove_if_unused(&self.device.name) {
+                warn!("clsact stays on {}: {error}", self.device.name);
+            }
         }
     }
 }
@@ -145,8 +161,8 @@ pub(super) fn attach(
 ) -> Result<Attached, String> {
     let (kind, link) = match way {
         Way::Classifier => match classifier(programs, &device.name)? {
-            Some(link) => (Kind::Tcx, link),
-            None => return filter(programs, device, pins),
+            Placed::InRow(link) => (Kind::Tcx, link),
+            Placed::Filter { made_room } => return filter(programs, device, pins, made_room),
         },
         Way::XdpNative => (
             Kind::Xdp,
@@ -174,41 +190,64 @@ fn name(word: &str, device: &Device) -> String {
     format!("{word}-{}", device.index)
 }
 
-/// `None` if what it put there is a filter of the old kind.
-fn classifier(programs: &mut Ebpf, device: &str) -> Result<Option<FdLink>, String> {
+/// How a classifier was put on an interface.
+enum Placed {
+    InRow(FdLink),
+    Filter { made_room: bool },
+}
+
+fn classifier(programs: &mut Ebpf, device: &str) -> Result<Placed, String> {
     let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
     if program.fd().is_err() {
         program.load().map_err(|fault| with_causes(&fault))?;
     }
     // From 6.6 on programs stand in a row of their own; before, they are filters of a queueing discipline.
     let has_row = KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0));
+    let mut made_room = false;
     if !has_row {
         match tc::qdisc_add_clsact(device) {
-            Ok(()) | Err(tc::TcError::AlreadyAttached) => {}
+            Ok(()) => made_room = true,
+            // It is there: another hand's, or left by an earlier daemon. It is not taken away.
+            Err(tc::TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EEXIST) => {}
             Err(fault) => return Err(with_causes(&fault)),
         }
     }
+    // At the front either way: a program before ours may accept a packet for good, and ours would not be asked. A
+    // filter without a priority is put before all others.
+    let place = if has_row {
+        TcAttachOptions::TcxOrder(LinkOrder::first())
+    } else {
+        TcAttachOptions::Netlink(NlOptions::default())
+    };
     let id = program
-        .attach(device, TcAttachType::Ingress)
+        .attach_with_options(device, TcAttachType::Ingress, place)
         .map_err(|fault| with_causes(&fault))?;
     let link = program.take_link(id).map_err(|fault| with_causes(&fault))?;
     if !has_row {
         // Dropped, it would take the filter off whether that is to stay or not.
         std::mem::forget(link);
-        return Ok(None);
+        return Ok(Placed::Filter { made_room });
     }
     FdLink::try_from(link)
-        .map(Some)
+        .map(Placed::InRow)
         .map_err(|fault| with_causes(&fault))
 }
 
 /// The filter that was just put there.
-fn filter(programs: &mut Ebpf, device: &Device, pins: Option<&Pins>) -> Result<Attached, String> {
+fn filter(
+    programs: &mut Ebpf,
+    device: &Device,
+    pins: Option<&Pins>,
+    made_room: bool,
+) -> Result<Attached, String> {
     let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
     let number = program.info().map_err(|fault| with_causes(&fault))?.id();
     let mut attached = Attached {
         device: device.clone(),
-        link: Link::Filter(number),
+        link: Link::Filter {
+            program: number,
+            made_room,
+        },
         pin: None,
     };
     if let Some(pins) = pins {

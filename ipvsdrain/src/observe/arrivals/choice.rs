@@ -1,7 +1,7 @@
 //! Which interfaces, and which way to count on each. Pure.
 //!
 //! Every packet goes on to the kernel, whatever is counted, so XDP's gain, sparing the kernel's buffers, is none here.
-//! What is left is its price (`docs/adr/0003`): on virtual devices it copies or re-allocates each packet, attaching it
+//! What is left is its price (`docs/adr/0004`): on virtual devices it copies or re-allocates each packet, attaching it
 //! may restart a network card's queues, and in its native form it counts what GRO has not merged yet, where IPVS counts
 //! what it has. So a classifier comes first, unless the configuration prefers XDP.
 
@@ -18,17 +18,25 @@ pub enum Preference {
     Auto,
     /// XDP in the driver, else behind it, else a classifier.
     Xdp,
+    /// XDP behind the driver, else a classifier: where native XDP would restart queues, or is not to be trusted.
+    XdpGeneric,
     /// Not at all: losses are not counted.
     Off,
 }
 
 impl Preference {
-    const ALL: [Preference; 3] = [Preference::Auto, Preference::Xdp, Preference::Off];
+    const ALL: [Preference; 4] = [
+        Preference::Auto,
+        Preference::Xdp,
+        Preference::XdpGeneric,
+        Preference::Off,
+    ];
 
     const fn word(self) -> &'static str {
         match self {
             Preference::Auto => "auto",
             Preference::Xdp => "xdp",
+            Preference::XdpGeneric => "xdp-generic",
             Preference::Off => "off",
         }
     }
@@ -47,7 +55,10 @@ impl FromStr for Preference {
         Preference::ALL
             .into_iter()
             .find(|preference| preference.word() == text)
-            .ok_or_else(|| format!("arrivals are counted \"auto\", \"xdp\" or \"off\", not \"{text}\""))
+            .ok_or_else(|| {
+                let words = Preference::ALL.map(Preference::word).join(", ");
+                format!("arrivals are counted one of these ways: {words}; not \"{text}\"")
+            })
     }
 }
 
@@ -74,6 +85,7 @@ pub(super) const fn ways(preference: Preference) -> &'static [Way] {
     match preference {
         Preference::Auto => &[Way::Classifier, Way::XdpNative, Way::XdpGeneric],
         Preference::Xdp => &[Way::XdpNative, Way::XdpGeneric, Way::Classifier],
+        Preference::XdpGeneric => &[Way::XdpGeneric, Way::Classifier],
         Preference::Off => &[],
     }
 }
@@ -154,12 +166,22 @@ mod tests {
     }
 
     #[test]
-    fn every_preference_but_off_tries_every_way() {
+    fn a_preference_comes_first_and_a_classifier_is_always_tried() {
         assert_eq!(ways(Preference::Auto)[0], Way::Classifier);
         assert_eq!(
             ways(Preference::Xdp),
             [Way::XdpNative, Way::XdpGeneric, Way::Classifier]
         );
-        assert!(ways(Preference::Off).is_empty());
+        assert_eq!(ways(Preference::XdpGeneric)[0], Way::XdpGeneric);
+        for preference in Preference::ALL {
+            let tries = ways(preference).contains(&Way::Classifier);
+            assert_eq!(tries, preference != Preference::Off, "{preference}");
+            assert_eq!(preference.to_string().parse(), Ok(preference));
+        }
+        let said = "native".parse::<Preference>().unwrap_err();
+        assert!(
+            said.contains("auto, xdp, xdp-generic, off") && said.contains("native"),
+            "{said}"
+        );
     }
 }

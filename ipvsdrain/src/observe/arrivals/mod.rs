@@ -9,6 +9,7 @@ mod device;
 mod filter;
 mod left;
 mod link;
+mod qdisc;
 
 use aya::Ebpf;
 use tracing::{info, warn};
@@ -18,6 +19,7 @@ pub(super) use self::left::{clear, take_filters_off};
 
 use self::attach::Attached;
 use super::pins::Pins;
+use crate::identity::{Protocol, VirtualService};
 
 /// Interfaces whose arrivals are counted, while this lives. Dropping it detaches, unless it is pinned.
 #[derive(Debug)]
@@ -78,6 +80,21 @@ impl Witness {
             Some(gone) => Err(format!(
                 "the program {gone} was detached by another hand, or its interface is gone"
             )),
+        }
+    }
+
+    /// Whether what arrives for this service is counted as IPVS counts it. Native XDP leaves TCP out, which GRO merges
+    /// behind it; a service of marked packets may hold TCP.
+    pub(super) fn counts(&self, service: &VirtualService) -> Result<(), String> {
+        let has_tcp = match service {
+            VirtualService::Address { protocol, .. } => *protocol == Protocol::Tcp,
+            VirtualService::Fwmark { .. } => true,
+        };
+        match self.attached.iter().find(|attached| attached.is_native()) {
+            Some(native) if has_tcp => Err(format!(
+                "the program {native} sees TCP before the kernel merges its segments, and leaves it out"
+            )),
+            _ => Ok(()),
         }
     }
 }
