@@ -10,7 +10,7 @@ use crate::first_look::{Filter, Known};
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
 /// an object that carries another.
-pub const LAYOUT_VERSION: u32 = 3;
+pub const LAYOUT_VERSION: u32 = 4;
 
 /// The ELF section that holds [`LAYOUT_VERSION`], little-endian.
 pub const LAYOUT_SECTION: &str = "ipvsdrain.layout";
@@ -214,6 +214,41 @@ pub struct Health<T> {
     pub full: T,
 }
 
+/// When a watch began: value of the map `BEGINNINGS`, by slot. The programs never look at it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Beginning {
+    /// The id of the [`Watch`]; 0 for none.
+    pub watch: u64,
+    /// Nothing before this moment was seen; nanoseconds of `CLOCK_MONOTONIC`.
+    pub since: u64,
+}
+
+/// What the pinned maps and programs were made for: the only value of the map `SEAL`. The programs never look at it.
+/// User space writes it once everything else is pinned, and trusts what it finds pinned only if this is what it would
+/// write itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Seal {
+    pub kernel: Kernel,
+    /// A hash of the object the programs are from.
+    pub object: u64,
+    /// Tells one load of the module `ip_vs` from the next.
+    pub module: u64,
+    /// The cookie of the network namespace. The kernel never gives it twice, as it does inode numbers.
+    pub network: u64,
+    /// How many flows there is room for.
+    pub flows: u64,
+    /// Not 0: for a while arrivals were not counted.
+    pub gap: u64,
+    /// [`Seal::WHOLE`] once everything is in place.
+    pub whole: u64,
+}
+
+impl Seal {
+    pub const WHOLE: u64 = 0x7365_616c_6564;
+}
+
 macro_rules! plain {
     ($($name:ty = $size:expr;)*) => {$(
         unsafe impl Plain for $name {}
@@ -231,6 +266,8 @@ plain! {
     Health<u64> = 24;
     Filter<u64> = 536;
     Known<u64> = 16;
+    Beginning = 16;
+    Seal = 216 + 48;
 }
 
 const _: () = {

@@ -24,13 +24,13 @@ fn ethernet(tags: &[u16], kind: u16, packet: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// 10.9.0.2 to 10.0.0.1.
-fn ipv4(protocol: u8, options: usize, fragment: u16, payload: &[u8]) -> Vec<u8> {
-    let words = u8::try_from(5 + options).unwrap();
+/// 10.9.0.2 to 10.0.0.1, with so many words of options.
+fn ipv4(protocol: u8, options: u8, fragment: u16, payload: &[u8]) -> Vec<u8> {
+    let words = 5 + options;
     let mut packet = vec![0x40 | words, 0, 0, 0, 0, 0];
     packet.extend(fragment.to_be_bytes());
     packet.extend([64, protocol, 0, 0, 10, 9, 0, 2, 10, 0, 0, 1]);
-    packet.extend(vec![1; options * 4]);
+    packet.extend(vec![1; usize::from(options) * 4]);
     packet.extend(payload);
     packet
 }

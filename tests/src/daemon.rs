@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -63,13 +63,42 @@ impl<'world> Daemon<'world> {
 
     /// Kills it as a crash would, and starts it again with the journal it left.
     pub fn crash_and_restart(&mut self) -> Result<()> {
-        self.process.signal(Signal::SIGKILL)?;
+        self.kill()?;
+        self.restart(&[])
+    }
+
+    /// Kills it as a crash would.
+    pub fn kill(&mut self) -> Result<()> {
+        self.end_by(Signal::SIGKILL)
+    }
+
+    /// Stops it as an operator would.
+    pub fn stop(&mut self) -> Result<()> {
+        self.end_by(Signal::SIGTERM)
+    }
+
+    fn end_by(&mut self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)?;
         ensure!(
             self.process.await_end(START_LIMIT)?,
-            "the daemon survives SIGKILL for {START_LIMIT:?}"
+            "the daemon survives {signal} for {START_LIMIT:?}"
         );
-        self.process = launch(self.director, &self.folder, &[], &[])?;
+        Ok(())
+    }
+
+    /// Starts it again, after its end, with the journal it left and these options.
+    pub fn restart(&mut self, options: &[&str]) -> Result<()> {
+        self.process = launch(self.director, &self.folder, options, &[])?;
         self.await_socket()
+    }
+
+    /// `ipvsdrain daemon --clean`, for the same journal. The exit status says whether it did.
+    pub fn clean(&self) -> Result<Output> {
+        let mut command = Command::new(PROGRAM);
+        command
+            .args(["daemon", "--clean", "--state"])
+            .arg(self.folder.path().join("state"));
+        self.director.within(|| process::output(&mut command, ""))
     }
 
     fn await_socket(&mut self) -> Result<()> {

@@ -5,7 +5,9 @@ use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, PerCpuArray};
 use ipvsdrain_ebpf::cell::Cell;
 use ipvsdrain_ebpf::first_look::{Filter, Known, PLACES};
-use ipvsdrain_ebpf::layout::{DestKey, FLOWS as FLOW_CAPACITY, Flow, FlowKey, Health, SLOTS, Tally, Watch};
+use ipvsdrain_ebpf::layout::{
+    Beginning, DestKey, FLOWS as FLOW_CAPACITY, Flow, FlowKey, Health, SLOTS, Seal, Tally, Watch,
+};
 
 use crate::conn::Scratch;
 
@@ -33,6 +35,14 @@ pub(crate) static FLOWS: HashMap<FlowKey, Flow<Cell>> =
 
 #[map]
 pub(crate) static HEALTH: Array<Health<Cell>> = Array::with_max_entries(1, 0);
+
+/// For user space alone: when each watch began, by slot.
+#[map]
+pub(crate) static BEGINNINGS: Array<Beginning> = Array::with_max_entries(SLOTS, 0);
+
+/// For user space alone: what the maps above were made for.
+#[map]
+pub(crate) static SEAL: Array<Seal> = Array::with_max_entries(1, 0);
 
 /// Room for copies of kernel structs, too large for a program's stack of 512 bytes.
 #[map]

@@ -15,7 +15,7 @@ use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
 use crate::clock;
 use crate::supervise::journal::Journal;
-use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor};
+use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor, clean};
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
 /// `CAP_SYSLOG`, or root.
@@ -49,6 +49,13 @@ pub(super) struct Daemon {
     /// Count arrivals on this interface alone; may be given more than once. [default: all that bring packets in]
     #[arg(long = "interface", value_name = "NAME")]
     interfaces: Vec<String>,
+    /// Where what is counted outlives this daemon: a folder of a bpf file system.
+    #[arg(long, value_name = "DIR", default_value = "/sys/fs/bpf/ipvsdrain")]
+    pins: PathBuf,
+    /// Take everything that a daemon left in the kernel out of it, say what it was, and do nothing else: all that is
+    /// pinned, of every network namespace, and the filters on the interfaces of this one.
+    #[arg(long)]
+    clean: bool,
     /// Hold drains rather than observe by less than this: `probes`, `arrivals` or `counters`.
     #[arg(long, value_name = "RUNG", default_value_t = Rung::Counters)]
     lowest_rung: Rung,
@@ -67,11 +74,15 @@ impl Daemon {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         super::logging::start();
         let _lock = lock(&self.state)?;
+        if self.clean {
+            return cleaned(&self.pins);
+        }
         let journal = Journal::open(&self.state.join("journal.sqlite"))?;
         let sources = Sources {
             object: self.object,
             module_btf: self.module_btf,
             flow_capacity: self.flow_capacity,
+            pins: Some(self.pins),
             arrivals: self.arrivals,
             interfaces: self.interfaces,
             lowest: Some(self.lowest_rung),
@@ -100,6 +111,17 @@ impl Daemon {
         info!("stopped; drains that are not over resume at the next start");
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn cleaned(pins: &Path) -> anyhow::Result<ExitCode> {
+    let gone = clean(pins).map_err(anyhow::Error::msg)?;
+    for line in &gone {
+        println!("removed {line}");
+    }
+    if gone.is_empty() {
+        println!("nothing was there");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One daemon per journal.

@@ -111,6 +111,7 @@ pub fn begin(
         transitions: Vec::new(),
         removal: None,
         outcome: None,
+        ahead: None,
         borrowed_expire_nodest: None,
         boot_id: boot_id.to_owned(),
         started_at: now,

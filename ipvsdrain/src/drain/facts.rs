@@ -131,6 +131,9 @@ pub struct Flows {
     pub tcp_closing: u64,
     /// Packets forwarded since the watch began.
     pub forwarded: u64,
+    /// Packets in both directions since then. On the rung of probes alone.
+    #[serde(default)]
+    pub packets: u64,
     /// The last packet in either direction.
     pub last_packet: Option<Moment>,
     /// Nothing before this moment was seen by this rung: a change of rung begins anew.

@@ -8,6 +8,7 @@ mod action;
 mod admission;
 #[cfg(test)]
 mod aftermath_tests;
+mod agreement;
 mod evidence;
 mod facts;
 mod judgement;

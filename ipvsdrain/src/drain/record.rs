@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Ahead;
 use super::evidence::Witness;
 use super::facts::{Flows, Lacking};
 use super::outcome::Outcome;
@@ -35,6 +36,9 @@ pub struct Record {
     /// What the removal cost, once that is settled. A journal of before this was counted has none.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// How the two witnesses' counts compare, so that a later process can tell whether they still agree.
+    #[serde(default)]
+    pub ahead: Option<Ahead>,
     /// `expire_nodest_conn` is ours for a moment; this is the value to put back.
     pub borrowed_expire_nodest: Option<bool>,
     /// The boot in which [`Moment`]s and the kernel's table make sense.

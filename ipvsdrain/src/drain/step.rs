@@ -1,7 +1,7 @@
 //! One step of a drain. Called about once a second for each, and whenever something changed.
 
 use super::action::{Action, Note};
-use super::evidence::Witness;
+use super::agreement::{self, Ahead};
 use super::facts::{Evidence, Facts, Flows, Server, Table};
 use super::judgement::{Judgement, judge};
 use super::outcome;
@@ -57,13 +57,16 @@ impl Step {
             Table::Present(server) => {
                 let witness = match before.witness {
                     Some(witness) => witness.sample(server.traffic(), counted.as_ref(), now),
-                    None => Witness::first(server.traffic(), now),
+                    None => agreement::resume(self.record.ahead, server.traffic(), counted.as_ref(), now),
                 };
                 (server.active, server.entries(), Some(witness))
             }
             Table::Unknown(_) => (before.active, before.entries, before.witness),
             Table::NoService | Table::NoServer => (0, 0, None),
         };
+        if let (Table::Present(server), Some(flows)) = (&facts.table, counted.as_ref()) {
+            self.record.ahead = Ahead::sample(self.record.ahead, server.traffic(), flows);
+        }
         let (held, failed) = (before.held.clone(), before.failed.clone());
         self.record.observed = Observed {
             at: Some(now),

@@ -34,6 +34,7 @@ pub(super) fn flows() -> Flows {
         tcp_open: 0,
         tcp_closing: 0,
         forwarded: 0,
+        packets: 0,
         last_packet: None,
         watched_since: at(0),
         rung: Rung::Probes,

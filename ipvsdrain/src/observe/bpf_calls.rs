@@ -2,10 +2,12 @@
 //!
 //! Owns all unsafe code of the fentry probe. Each call is one function with safe arguments; none decides anything.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_type};
 use nix::libc;
@@ -101,6 +103,15 @@ pub(super) fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     // The kernel's name for it; without a name of a tracepoint it means the function named at loading.
     attr.raw_tracepoint.prog_fd = number(program.as_raw_fd());
     descriptor(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)
+}
+
+/// Gives an object a name in a bpf file system.
+pub(super) fn pin(object: &OwnedFd, path: &Path) -> io::Result<()> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let mut attr = zeroed();
+    attr.__bindgen_anon_4.pathname = name.as_ptr() as u64;
+    attr.__bindgen_anon_4.bpf_fd = number(object.as_raw_fd());
+    call(bpf_cmd::BPF_OBJ_PIN, &mut attr).map(drop)
 }
 
 fn zeroed() -> bpf_attr {

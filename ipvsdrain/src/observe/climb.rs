@@ -8,7 +8,7 @@ use super::error::ObserveError;
 use super::facts::FunctionType;
 use super::ladder::{self, Rung};
 use super::module::Load;
-use super::probes::{Probes, Wanted};
+use super::probes::{Maps, Probes, Wanted};
 use super::{Observer, Sources, host, plan, rights};
 use crate::moment::Moment;
 
@@ -16,6 +16,10 @@ impl Observer {
     /// Stands on the best possible rung, with one server watched.
     pub(super) fn climb(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
         rights::check()?;
+        // What a climb left that was broken off.
+        if let Some(probes) = self.probes.take() {
+            probes.close();
+        }
         let lowest = self.sources.lowest.unwrap_or(Rung::Counters);
         let no_probes = match self.climb_to_probes(dest, watch) {
             Ok(()) => None,
@@ -44,7 +48,33 @@ impl Observer {
             only: self.sources.hook,
             function: self.traced,
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, Some(wanted))?;
+        let maps = self.pins.clone().map_or(Maps::Fleeting, Maps::ToPin);
+        let mut probes = Probes::load(
+            &self.object,
+            &kernel,
+            self.sources.flow_capacity,
+            maps,
+            Some(wanted),
+        )?;
+        match self.ascend(&mut probes, &kernel, dest, watch) {
+            Ok(()) => {
+                self.probes = Some(probes);
+                Ok(())
+            }
+            Err(error) => {
+                probes.close();
+                Err(error)
+            }
+        }
+    }
+
+    fn ascend(
+        &mut self,
+        probes: &mut Probes,
+        kernel: &Kernel,
+        dest: DestKey,
+        watch: Watch,
+    ) -> Result<(), ObserveError> {
         probes.set_neighbours(self.neighbours.clone())?;
         // Before the probe: what it sees being forwarded has been seen to arrive.
         self.no_arrivals = probes
@@ -55,7 +85,7 @@ impl Observer {
         }
         probes.watch(dest, watch)?;
         probes.attach_probe(&self.object)?;
-        self.probes = Some(probes);
+        probes.seal(&self.object, kernel, self.sources.flow_capacity);
         Ok(())
     }
 
@@ -65,7 +95,9 @@ impl Observer {
             arrival_is_life: 1,
             ..Kernel::default()
         };
-        let mut probes = Probes::load(&self.object, &kernel, self.sources.flow_capacity, None)?;
+        // Not pinned: a later daemon reads the kernel's table anew, and has the flows from there.
+        let capacity = self.sources.flow_capacity;
+        let mut probes = Probes::load(&self.object, &kernel, capacity, Maps::Fleeting, None)?;
         self.no_arrivals = probes
             .attach_witness(self.sources.arrivals, &self.sources.interfaces)
             .err();
@@ -78,21 +110,34 @@ impl Observer {
 
     /// Attaches to the interfaces anew, after `cause` took something away. What came in meanwhile is not known: on the
     /// rung of arrivals every watch begins anew.
-    pub(super) fn witness_anew(&mut self, cause: String, now: Moment) -> Result<(), ObserveError> {
+    pub(super) fn witness_anew(&mut self, cause: &str, now: Moment) -> Result<(), ObserveError> {
         if let Some(probes) = &mut self.probes {
             probes.drop_witness()?;
             self.no_arrivals = probes
                 .attach_witness(self.sources.arrivals, &self.sources.interfaces)
                 .err();
         }
+        if self.standing.rung != Rung::Arrivals {
+            self.note_gap(cause);
+            return Ok(());
+        }
         for watched in self.watched.values_mut() {
-            if self.standing.rung == Rung::Arrivals {
-                watched.since = now;
-            } else {
-                watched.gap = Some(cause.clone());
-            }
+            watched.since = now;
         }
         Ok(())
+    }
+
+    /// The count of arrivals is not whole, for no watch of today; nor will it be for a later daemon.
+    pub(super) fn note_gap(&mut self, cause: &str) {
+        for watched in self.watched.values_mut() {
+            watched.gap = Some(cause.to_owned());
+        }
+        if let Some(probes) = &mut self.probes
+            && let Err(error) = probes.mark_gap()
+        {
+            // Rather none than a wrong one.
+            probes.give_pins_up(&error.to_string());
+        }
     }
 
     /// Refuses, and says why, if the `ip_vs` that is observed is not the one in the kernel any more: whatever was seen
@@ -107,7 +152,9 @@ impl Observer {
             self.intact(),
             Err(ObserveError::IpvsUnloaded | ObserveError::IpvsReloaded)
         ) {
-            self.probes = None;
+            if let Some(probes) = self.probes.take() {
+                probes.close();
+            }
             self.watched.clear();
         }
     }

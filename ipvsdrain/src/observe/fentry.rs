@@ -8,9 +8,11 @@ use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
+use aya::programs::links::{FdLink, PinnedLink};
 use aya_obj::generated::bpf_insn;
 
 use super::bpf_calls::{self, Entry};
@@ -46,10 +48,22 @@ impl Fentry {
         Ok(Self { program, link: None })
     }
 
+    /// Attaching what is attached changes nothing.
     pub(super) fn attach(&mut self) -> Result<(), String> {
+        if self.link.is_some() {
+            return Ok(());
+        }
         let link = bpf_calls::attach(&self.program).map_err(|fault| format!("attaching failed: {fault}"))?;
         self.link = Some(link);
         Ok(())
+    }
+
+    /// Pins what is attached, and opens it by that name.
+    pub(super) fn pin(&self, path: &Path) -> Result<FdLink, String> {
+        let link = self.link.as_ref().ok_or("it is not attached")?;
+        bpf_calls::pin(link, path).map_err(|fault| fault.to_string())?;
+        let pinned = PinnedLink::from_pin(path).map_err(|fault| with_causes(&fault))?;
+        Ok(pinned.into())
     }
 }
 

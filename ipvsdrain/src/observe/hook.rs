@@ -2,14 +2,18 @@
 //!
 //! Owns the choice and its reason in words. Both programs count alike; the kprobe costs more per packet.
 
+use std::path::Path;
+
 use aya::Ebpf;
+use aya::programs::kprobe::KProbeLinkId;
+use aya::programs::links::{FdLink, LinkType};
 use aya::programs::{KProbe, ProgramError};
 
 use super::error::ObserveError;
 use super::facts::{FunctionType, TRACED};
 use super::fentry::Fentry;
 use super::object::Object;
-use super::probes::{attach_fault, broken, verify_fault};
+use super::probes::{attach_fault, broken, verify_fault, with_causes};
 
 /// A way to be called at the beginning of a kernel function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(super) enum Chosen {
     Kprobe {
         /// Why fentry is not used; `None` where it was not wanted.
         cause: Option<String>,
+        /// What aya calls its attachment, until it is pinned.
+        attached: Option<KProbeLinkId>,
     },
 }
 
@@ -50,7 +56,10 @@ impl Chosen {
             }
         }
         load_kprobe(object, programs)?;
-        Ok(Self::Kprobe { cause })
+        Ok(Self::Kprobe {
+            cause,
+            attached: None,
+        })
     }
 
     /// Attaches what was loaded, or the kprobe if fentry cannot be attached.
@@ -66,24 +75,69 @@ impl Chosen {
                 Err(why) if only.is_some() => return Err(refused(why)),
                 Err(why) => {
                     load_kprobe(object, programs)?;
-                    *self = Self::Kprobe { cause: Some(why) };
+                    *self = Self::Kprobe {
+                        cause: Some(why),
+                        attached: None,
+                    };
                 }
             }
         }
-        kprobe(object, programs)?
-            .attach(TRACED, 0)
-            .map_err(attach_fault)?;
+        if let Self::Kprobe { attached, .. } = self {
+            *attached = Some(
+                kprobe(object, programs)?
+                    .attach(TRACED, 0)
+                    .map_err(attach_fault)?,
+            );
+        }
         Ok(())
+    }
+
+    /// Gives the attachment a name in a bpf file system, by which it outlives this process. Whatever the error, it has to
+    /// be attached again.
+    pub(super) fn pin(
+        &mut self,
+        object: &Object,
+        programs: &mut Ebpf,
+        path: &Path,
+    ) -> Result<FdLink, String> {
+        let fault = |cause: String| format!("the probe cannot be pinned: {cause}");
+        match self {
+            Self::Fentry(fentry) => fentry.pin(path).map_err(fault),
+            Self::Kprobe { attached, .. } => {
+                let id = attached
+                    .take()
+                    .ok_or_else(|| fault("it is not attached".to_owned()))?;
+                let program = kprobe(object, programs).map_err(|error| fault(error.to_string()))?;
+                let link = program
+                    .take_link(id)
+                    .map_err(|error| fault(with_causes(&error)))?;
+                let link = FdLink::try_from(link).map_err(|error| fault(with_causes(&error)))?;
+                let pinned = link.pin(path).map_err(|error| fault(with_causes(&error)))?;
+                Ok(pinned.into())
+            }
+        }
     }
 
     /// For people: the hook, the function, and why it is not the cheaper hook.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Fentry(_) => format!("fentry:{TRACED}"),
-            Self::Kprobe { cause: None } => format!("kprobe:{TRACED}"),
-            Self::Kprobe { cause: Some(cause) } => format!("kprobe:{TRACED} (fentry refused: {cause})"),
+            Self::Kprobe { cause: None, .. } => format!("kprobe:{TRACED}"),
+            Self::Kprobe {
+                cause: Some(cause), ..
+            } => format!("kprobe:{TRACED} (fentry refused: {cause})"),
         }
     }
+}
+
+/// The same of an attachment that an earlier daemon pinned.
+pub(super) fn name_of_link(link: &FdLink) -> String {
+    let kind = link.info().and_then(|info| info.link_type());
+    let word = match kind {
+        Ok(LinkType::PerfEvent) => "kprobe",
+        _ => "fentry",
+    };
+    format!("{word}:{TRACED}")
 }
 
 fn refused(fault: String) -> ObserveError {

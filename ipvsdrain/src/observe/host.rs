@@ -218,7 +218,7 @@ impl Types {
 }
 
 /// The inode number of the calling thread's network namespace.
-fn network() -> Result<u32, ObserveError> {
+pub(super) fn network() -> Result<u32, ObserveError> {
     let unreadable = |source| ObserveError::Unreadable {
         what: "the network namespace",
         path: PathBuf::from(NETWORK),

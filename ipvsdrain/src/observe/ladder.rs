@@ -89,21 +89,17 @@ pub(super) fn choose(
 mod tests {
     use super::*;
 
-    fn cause(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn the_best_possible_rung_is_taken_and_each_fallback_names_its_cause() {
         let take = |probes, arrivals| choose(probes, arrivals, Rung::Counters).unwrap();
-        let best = take(None, cause("no interface"));
+        let best = take(None, Some("no interface".to_owned()));
         assert_eq!((best.rung, best.cause), (Rung::Probes, None));
-        let second = take(cause("no types"), None);
+        let second = take(Some("no types".to_owned()), None);
         assert_eq!(
             (second.rung, second.cause.as_deref()),
             (Rung::Arrivals, Some("no types"))
         );
-        let last = take(cause("no types"), cause("no interface"));
+        let last = take(Some("no types".to_owned()), Some("no interface".to_owned()));
         assert_eq!(last.rung, Rung::Counters);
         let said = last.cause.unwrap();
         assert!(
@@ -117,11 +113,11 @@ mod tests {
         for (lowest, arrivals, goes) in [
             (Rung::Probes, None, false),
             (Rung::Arrivals, None, true),
-            (Rung::Arrivals, cause("no interface"), false),
-            (Rung::Counters, cause("no interface"), true),
+            (Rung::Arrivals, Some("no interface".to_owned()), false),
+            (Rung::Counters, Some("no interface".to_owned()), true),
         ] {
             assert_eq!(
-                choose(cause("no types"), arrivals, lowest).is_ok(),
+                choose(Some("no types".to_owned()), arrivals, lowest).is_ok(),
                 goes,
                 "{lowest}"
             );

@@ -6,10 +6,11 @@
 //! `host` reads the kernel's files -> `facts` -> `plan` (pure) -> `probes` (the programs from `object`) -> `reading`.
 //! `ladder` (pure) says which rung of evidence this kernel bears, `climb` gets there, `look` reads back. `arrivals` counts
 //! what comes in, `seed` reads the kernel's own table, `module` tells whether all of this still belongs to the `ip_vs` in
-//! the kernel.
+//! the kernel. `pins` is what outlives the daemon, and `take_up` goes on with it after a restart.
 
 mod arrivals;
 mod bpf_calls;
+mod clean;
 mod climb;
 mod detail;
 mod error;
@@ -21,12 +22,14 @@ mod ladder;
 mod look;
 mod module;
 mod object;
+mod pins;
 mod plan;
 mod probes;
 mod reading;
 mod rights;
 mod seed;
 mod state;
+mod take_up;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +42,7 @@ use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
 use tracing::warn;
 
 pub use self::arrivals::Preference;
+pub use self::clean::clean;
 pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
 pub use self::hook::Hook;
@@ -50,7 +54,8 @@ use self::facts::FunctionType;
 use self::ladder::Standing;
 use self::module::Load;
 use self::object::Object;
-use self::probes::Probes;
+use self::pins::Pins;
+use self::probes::{Probes, warn_unpinned};
 use crate::clock;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -74,6 +79,8 @@ pub struct Sources {
     pub lowest: Option<Rung>,
     /// How arrivals are counted.
     pub arrivals: Preference,
+    /// The folder of a bpf file system below which what is counted outlives this process. `None`: nothing does.
+    pub pins: Option<PathBuf>,
     /// The interfaces to count arrivals on, instead of all that bring packets in.
     pub interfaces: Vec<String>,
     /// This way to trace or none, instead of the cheapest the kernel takes.
@@ -90,6 +97,8 @@ pub struct Observer {
     traced: Option<FunctionType>,
     object: Object,
     sources: Sources,
+    /// Where to pin, if that is possible and wanted.
+    pins: Option<Pins>,
     /// Loaded and attached; `None` while nothing is watched, and on the lowest rung.
     probes: Option<Probes>,
     standing: Standing,
@@ -112,6 +121,19 @@ struct Watched {
     gap: Option<String>,
 }
 
+impl Watched {
+    /// It begins now.
+    fn new(watch: Watch) -> Self {
+        Self {
+            watch,
+            since: clock::now(),
+            seed: None,
+            no_room: 0,
+            gap: None,
+        }
+    }
+}
+
 /// On the rung of arrivals, how often the kernel's table is asked for flows that are not known yet.
 const SEED_EVERY: Duration = Duration::from_secs(10);
 
@@ -122,12 +144,20 @@ impl Observer {
         // Before the facts: a module that is replaced in between is found out later.
         let load = Load::present()?;
         let (kernel, traced) = climb::plan(sources, None)?;
+        let pins = match sources.pins.as_deref().map(Pins::at) {
+            Some(Err(cause)) => {
+                warn_unpinned(&cause);
+                None
+            }
+            usable => usable.and_then(Result::ok),
+        };
         Ok(Self {
             load,
             kernel,
             traced,
             object,
             sources: sources.clone(),
+            pins,
             probes: None,
             standing: Standing {
                 rung: Rung::Probes,
@@ -164,18 +194,19 @@ impl Observer {
         } else if let Some(probes) = &mut self.probes {
             probes.watch(dest, watch)?;
         }
-        let mut watched = Watched {
-            watch,
-            since: clock::now(),
-            seed: None,
-            no_room: 0,
-            gap: None,
-        };
+        let mut watched = Watched::new(watch);
+        if let Some(probes) = &mut self.probes {
+            probes.begin(watch, watched.since)?;
+        }
         // After the probe: what it did not see by now is in the table.
-        self.seed(service, server, &mut watched)
-            .unwrap_or_else(|error| warn!(%service, %server, "silent flows are not known: {error}"));
+        self.seed_or_warn(service, server, &mut watched);
         self.watched.insert(name, watched);
         Ok(())
+    }
+
+    fn seed_or_warn(&mut self, service: &VirtualService, server: &RealServer, watched: &mut Watched) {
+        self.seed(service, server, watched)
+            .unwrap_or_else(|error| warn!(%service, %server, "silent flows are not known: {error}"));
     }
 
     /// Reads the kernel's table for one server; on the rung of arrivals its flows are entered.
@@ -211,8 +242,10 @@ impl Observer {
         let Some(watched) = self.watched.remove(&(*service, *server)) else {
             return Ok(());
         };
-        if self.watched.is_empty() {
-            self.probes = None;
+        if self.watched.is_empty()
+            && let Some(probes) = self.probes.take()
+        {
+            probes.close();
         }
         match &mut self.probes {
             Some(probes) => probes.unwatch(watch::dest_key(service, server), watched.watch),
@@ -263,7 +296,7 @@ impl Observer {
             .map(arrivals::Witness::check);
         if let Some(Err(cause)) = gone {
             warn!("{cause}: trying anew");
-            self.witness_anew(cause, now)?;
+            self.witness_anew(&cause, now)?;
         }
         if self.standing.rung != Rung::Arrivals {
             return Ok(());

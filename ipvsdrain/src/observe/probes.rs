@@ -1,7 +1,10 @@
-//! The programs in the kernel: loaded and attached while this value lives, gone when it is dropped.
+//! The programs in the kernel: loaded and attached while this value lives. Gone when it is dropped, or, where they are
+//! pinned, when it is closed.
 //!
-//! Owns the loader and the maps; which probe is attached, and how, is for [`super::hook`] to choose, and what is attached
-//! to interfaces for [`super::arrivals`].
+//! Owns the loader and the maps; which probe is attached, and how, is for [`super::hook`] to choose, what is attached to
+//! interfaces for [`super::arrivals`], and how all of it outlives the daemon for `pinned`.
+
+mod pinned;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,19 +12,25 @@ use std::net::IpAddr;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::programs::ProgramError;
+use aya::programs::links::FdLink;
 use aya::{Ebpf, EbpfError, EbpfLoader, Pod};
 use aya_log::EbpfLogger;
 use ipvsdrain_ebpf::accounting::Place;
 use ipvsdrain_ebpf::first_look::Filter;
-use ipvsdrain_ebpf::layout::{DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Tally, Watch};
+use ipvsdrain_ebpf::layout::{
+    Beginning, DestKey, Flow, FlowKey, Health, KERNEL, Kernel, Plain, Seal, Tally, Watch,
+};
 
 use nix::libc::{E2BIG, EEXIST};
+
+pub(super) use self::pinned::{discard, warn_unpinned};
 
 use super::arrivals::{Preference, Witness};
 use super::error::ObserveError;
 use super::facts::{FunctionType, TRACED};
-use super::hook::{Chosen, Hook};
+use super::hook::{self, Chosen, Hook};
 use super::object::Object;
+use super::pins::{MAPS, PROBE, Pins};
 use super::watch::{AF_INET6, words};
 
 /// How many lines of the verifier's log an error carries; the reason stands at its end.
@@ -42,12 +51,27 @@ pub(super) struct Wanted {
     pub(super) function: Option<FunctionType>,
 }
 
+/// Where the maps come from.
+#[derive(Debug)]
+pub(super) enum Maps {
+    /// Made anew, to be gone with this process.
+    Fleeting,
+    /// Made anew and pinned there.
+    ToPin(Pins),
+    /// An earlier process pinned them there.
+    Pinned(Pins),
+}
+
 pub(super) struct Probes {
+    /// Where all of this is pinned, if it is.
+    pins: Option<Pins>,
     /// Before the programs, so that it is dropped before them.
     witness: Option<Witness>,
-    /// The probe on IPVS; `None` on lower rungs.
+    /// The probe on IPVS; `None` on lower rungs, and where an earlier daemon's goes on.
     chosen: Option<Chosen>,
     only: Option<Hook>,
+    /// The probe's link where it is pinned.
+    probe: Option<FdLink>,
     /// Holds aya's programs and their links: dropping it detaches and unloads.
     programs: Ebpf,
     /// The servers a flow of a watched one may be handed to.
@@ -58,15 +82,19 @@ pub(super) struct Probes {
     tallies: Array<MapData, Raw<Tally<u64>>>,
     flows: HashMap<MapData, Raw<FlowKey>, Raw<Flow<u64>>>,
     health: Array<MapData, Raw<Health<u64>>>,
+    beginnings: Array<MapData, Raw<Beginning>>,
+    seal: Array<MapData, Raw<Seal>>,
     messages: EbpfLogger<&'static dyn log::Log>,
 }
 
 impl Probes {
-    /// Creates the maps, with room for `flows` flows, and loads the probe where one is wanted. Nothing is attached yet.
+    /// Creates the maps, with room for `flows` flows, or takes the pinned ones; loads the probe where one is wanted.
+    /// Nothing is attached yet.
     pub(super) fn load(
         object: &Object,
         kernel: &Kernel,
         flows: Option<u32>,
+        maps: Maps,
         probe: Option<Wanted>,
     ) -> Result<Self, ObserveError> {
         let kernel = Raw(*kernel);
@@ -76,10 +104,14 @@ impl Probes {
         if let Some(flows) = flows {
             loader.map_max_entries("FLOWS", flows);
         }
+        if let Maps::Pinned(pins) = &maps {
+            for name in MAPS {
+                loader.map_pin_path(name, pins.path(name));
+            }
+        }
         let mut programs = loader
             .load(&object.bytes)
             .map_err(|fault| load_fault(object, fault))?;
-        // First, while all maps are still there.
         // Before the maps are taken: it is joined to them.
         let chosen = match probe {
             Some(wanted) => Some(Chosen::load(wanted.only, object, &mut programs, wanted.function)?),
@@ -87,15 +119,31 @@ impl Probes {
         };
         let messages = EbpfLogger::init(&mut programs)
             .map_err(|fault| broken(object, format!("it has no map for messages ({fault})")))?;
+        let pins = match maps {
+            Maps::Fleeting => None,
+            Maps::Pinned(pins) => Some(pins),
+            Maps::ToPin(pins) => match Self::pin_maps(&programs, &pins) {
+                Ok(()) => Some(pins),
+                Err(cause) => {
+                    warn_unpinned(&cause);
+                    discard(&pins);
+                    None
+                }
+            },
+        };
         Ok(Self {
+            pins,
             witness: None,
             chosen,
             only: probe.and_then(|wanted| wanted.only),
+            probe: None,
             watched: map(object, &mut programs, "WATCHED")?,
             filter: map(object, &mut programs, "FILTER")?,
             tallies: map(object, &mut programs, "TALLIES")?,
             flows: map(object, &mut programs, "FLOWS")?,
             health: map(object, &mut programs, "HEALTH")?,
+            beginnings: map(object, &mut programs, "BEGINNINGS")?,
+            seal: map(object, &mut programs, "SEAL")?,
             messages,
             programs,
             neighbours: BTreeSet::new(),
@@ -105,27 +153,48 @@ impl Probes {
 
     /// Attaches the probe on IPVS.
     pub(super) fn attach_probe(&mut self, object: &Object) -> Result<(), ObserveError> {
-        match &mut self.chosen {
-            Some(chosen) => chosen.attach(self.only, object, &mut self.programs),
-            None => Ok(()),
+        let Some(chosen) = &mut self.chosen else {
+            return Ok(());
+        };
+        chosen.attach(self.only, object, &mut self.programs)?;
+        let Some(pins) = &self.pins else {
+            return Ok(());
+        };
+        match chosen.pin(object, &mut self.programs, &pins.path(PROBE)) {
+            Ok(link) => {
+                self.probe = Some(link);
+                Ok(())
+            }
+            Err(cause) => {
+                self.give_pins_up(&cause);
+                self.attach_probe(object)
+            }
         }
     }
 
     /// How the probe is attached.
     pub(super) fn hook(&self) -> Option<String> {
-        self.chosen.as_ref().map(Chosen::name)
+        let chosen = self.chosen.as_ref().map(Chosen::name);
+        chosen.or_else(|| self.probe.as_ref().map(hook::name_of_link))
     }
 
     /// Starts to count what arrives, in the calling thread's network namespace. The error says why that is not
     /// possible.
     pub(super) fn attach_witness(&mut self, preference: Preference, named: &[String]) -> Result<(), String> {
-        self.witness = Some(Witness::attach(&mut self.programs, preference, named)?);
+        self.witness = Some(Witness::attach(
+            &mut self.programs,
+            preference,
+            named,
+            self.pins.as_ref(),
+        )?);
         self.write_filter(None).map_err(|error| error.to_string())
     }
 
     /// Ends the count of arrivals.
     pub(super) fn drop_witness(&mut self) -> Result<(), ObserveError> {
-        self.witness = None;
+        if let Some(witness) = self.witness.take() {
+            witness.detach();
+        }
         self.write_filter(None)
     }
 
@@ -157,11 +226,16 @@ impl Probes {
 
     /// Stops counting `dest` and forgets its flows.
     pub(super) fn unwatch(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
+        self.leave(dest, watch)?;
+        self.write_filter(None)
+    }
+
+    /// The same, but the first look goes on to let its packets pass.
+    pub(super) fn leave(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
         match self.watched.remove(&Raw(dest)) {
             Ok(()) | Err(MapError::KeyNotFound) => {}
             Err(fault) => return Err(map_fault("no longer watching a server", &fault)),
         }
-        self.write_filter(None)?;
         self.forget(|flow| Place::from_bits(flow.place).watch() == watch)
     }
 

@@ -142,21 +142,20 @@ impl ByArrival {
         }
     }
 
-    pub(super) fn finish(self, tally: &Tally<u64>, no_room: u64, empty: Reading) -> Reading {
-        Reading {
-            live_udp: self.live[Class::Udp as usize],
-            live_tcp_open: self.live[Class::TcpOpen as usize],
-            live_tcp_closing: self.live[Class::TcpClosing as usize],
-            last_packet: self.last_packet,
-            untracked: no_room,
-            arrivals: Ok(Arrivals {
-                arrived: tally.arrived,
-                elsewhere: 0,
-                moved: 0,
-                lost: None,
-            }),
-            ..empty
-        }
+    /// Fills an empty `reading` with what was counted.
+    pub(super) fn finish(self, tally: &Tally<u64>, no_room: u64, mut reading: Reading) -> Reading {
+        reading.live_udp = self.live[Class::Udp as usize];
+        reading.live_tcp_open = self.live[Class::TcpOpen as usize];
+        reading.live_tcp_closing = self.live[Class::TcpClosing as usize];
+        reading.last_packet = self.last_packet;
+        reading.untracked = no_room;
+        reading.arrivals = Ok(Arrivals {
+            arrived: tally.arrived,
+            elsewhere: 0,
+            moved: 0,
+            lost: None,
+        });
+        reading
     }
 }
 

@@ -3,6 +3,7 @@
 //! `expire_nodest_conn` is 0 at the moment of the removal, and counters show what was forwarded.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
@@ -173,6 +174,8 @@ impl Kernel for FakeKernel {
         Evidence::Known(())
     }
 
+    fn take_up(&mut self, _: &BTreeSet<(VirtualService, RealServer)>) {}
+
     fn watch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
         if let Some(fault) = &self.0.borrow().watch_fault {
             return Err(Fault(fault.clone()));
@@ -206,6 +209,7 @@ impl Kernel for FakeKernel {
             tcp_open: 0,
             tcp_closing: 0,
             forwarded: 0,
+            packets: 0,
             last_packet: last,
             watched_since,
             rung: host.rung,

@@ -1,5 +1,6 @@
 //! What the supervisor may ask of the host: the primitives, one real implementation and one for tests.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,9 @@ pub trait Kernel {
     /// Do the kernel's packet counters move at all?
     fn counters(&self) -> Evidence<()>;
 
+    /// Goes on with those watches of an earlier process that are asked for, and ends its other ones. Called once, before
+    /// anything else is watched.
+    fn take_up(&mut self, asked: &BTreeSet<(VirtualService, RealServer)>);
     fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
     fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
     fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool;

@@ -55,9 +55,14 @@ impl Linux {
         })
     }
 
-    /// Where a flow of a watched server may be handed to.
-    fn neighbours(&self) -> BTreeSet<IpAddr> {
-        self.servers.values().flatten().copied().collect()
+    /// Where a flow of a watched server may be handed to. `None`: the servers of a watched service were not read yet, as
+    /// after a restart; what an earlier process named must stay until then.
+    fn neighbours(&self) -> Option<BTreeSet<IpAddr>> {
+        let observer = self.observer.as_ref().ok()?;
+        observer
+            .watched()
+            .all(|(service, _)| self.servers.contains_key(&service))
+            .then(|| self.servers.values().flatten().copied().collect())
     }
 
     async fn read_table(
@@ -184,11 +189,17 @@ impl Kernel for Linux {
         self.sysctls.counters()
     }
 
+    fn take_up(&mut self, asked: &BTreeSet<(VirtualService, RealServer)>) {
+        if let Ok(observer) = &mut self.observer {
+            observer.take_up(asked);
+        }
+    }
+
     fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
         let neighbours = self.neighbours();
         let watched = match &mut self.observer {
-            Ok(observer) => observer
-                .set_neighbours(neighbours)
+            Ok(observer) => neighbours
+                .map_or(Ok(()), |known| observer.set_neighbours(known))
                 .and_then(|()| observer.watch(service, server))
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -278,8 +289,8 @@ impl Kernel for Linux {
         observer.release();
         observer.relay_messages();
         let now = clock::now();
-        if let Err(error) = observer
-            .set_neighbours(neighbours)
+        if let Err(error) = neighbours
+            .map_or(Ok(()), |known| observer.set_neighbours(known))
             .and_then(|()| observer.mend(now))
         {
             warn!("the observer could not be tended: {error}");
@@ -323,6 +334,7 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         tcp_open: reading.live_tcp_open,
         tcp_closing: reading.live_tcp_closing,
         forwarded: reading.forwarded,
+        packets: reading.forwarded + reading.replied,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
         rung: match reading.rung {

@@ -17,7 +17,7 @@ mod supervisor;
 mod supervisor_tests;
 pub mod sysctl;
 
-pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources};
+pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
 pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub use supervisor::{Command, Handle, RequestError, Supervisor};

@@ -1,6 +1,6 @@
 //! Runs all drains: one at a time, once a second, and at once when asked for something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +133,8 @@ impl<K: Kernel> Supervisor<K> {
             }
             supervisor.records.insert((record.service, record.server), record);
         }
+        let unfinished: BTreeSet<Key> = supervisor.unfinished().collect();
+        supervisor.kernel.take_up(&unfinished);
         supervisor.show();
         Ok(supervisor)
     }
@@ -185,6 +187,11 @@ impl<K: Kernel> Supervisor<K> {
                 warn!(%service, %server, "lost packets will not be counted: the daemon stops before the count is over");
             }
         }
+    }
+
+    fn unfinished(&self) -> impl Iterator<Item = Key> + '_ {
+        let is_open = |(_, record): &(&Key, &Record)| !record.is_over();
+        self.records.iter().filter(is_open).map(|(key, _)| *key)
     }
 
     /// The drains that have the sysctl borrowed, or whose count would be lost with the daemon.
@@ -270,13 +277,7 @@ impl<K: Kernel> Supervisor<K> {
 
     /// One step of every drain that is not over.
     pub async fn step_all(&mut self) {
-        let keys: Vec<Key> = self
-            .records
-            .iter()
-            .filter(|(_, record)| !record.is_over())
-            .map(|(key, _)| *key)
-            .collect();
-        for key in keys {
+        for key in self.unfinished().collect::<Vec<_>>() {
             self.advance(key).await;
         }
         self.kernel.tidy();

@@ -98,7 +98,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
 }
 
 /// The drain as soon as it is so.
-fn await_drain(
+pub(super) fn await_drain(
     daemon: &Daemon<'_>,
     place: Place,
     what: &str,

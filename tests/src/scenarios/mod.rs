@@ -3,6 +3,7 @@
 mod arrivals_ways;
 mod broken_observer;
 mod daemon_crashes;
+mod daemon_killed;
 mod doctored;
 mod edges;
 mod flow_table_full;
@@ -21,6 +22,7 @@ mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
+mod pins_cleaned;
 mod sctp_drained;
 mod sysctl_put_back;
 mod watch;
@@ -39,6 +41,8 @@ pub const SCENARIOS: &[Scenario] = &[
     lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
     daemon_crashes::SCENARIO,
+    daemon_killed::SCENARIO,
+    pins_cleaned::SCENARIO,
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     netns_chosen::SCENARIO,

@@ -1,5 +1,7 @@
 //! `module-reloaded`: `ip_vs` is unloaded and loaded again under an observer and under a daemon. What was attached to
 //! the old one is gone in silence; that is never taken for no traffic, and both go on by themselves with the new one.
+//!
+//! That can only happen under the kprobe: fentry keeps the module in the kernel while a server is watched.
 
 use std::fs;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -9,8 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::api::DrainView;
 use ipvsdrain::identity::Protocol;
-use ipvsdrain::observe::{ObserveError, Observer, QuietWindows, Reading, Sources};
+use ipvsdrain::observe::{Hook, ObserveError, Observer, QuietWindows, Reading, Sources};
 use nix::sys::signal::{Signal, kill};
+use rustix::thread::CapabilitySet;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -30,6 +33,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const PORT: u16 = 514;
+const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 const DRAINED: Server = Server(1);
 const QUIET: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_mins(2);
@@ -39,7 +43,10 @@ const LEFTOVERS_GO: Duration = Duration::from_mins(1);
 fn run(stage: &mut Stage) -> Result<Value> {
     let world = World::build(Forwarding::DirectRoute, 2)?;
     let place = balance(&world)?;
-    let daemon = Daemon::start(&world, &[])?;
+    kept_by_fentry(&world, place)?;
+    // Without this right the daemon uses the kprobe, which Debian allows up to this level.
+    fs::write(PARANOID, "2").with_context(|| format!("cannot write {PARANOID}"))?;
+    let daemon = Daemon::start_without(&world, &[], &[CapabilitySet::SYS_ADMIN])?;
     let observed = observer(&world, place)?;
     stage.progress(json!({"step": "a drain under way"}));
     let drained = drained(&world, &daemon, place)?;
@@ -56,10 +63,26 @@ fn balance(world: &World) -> Result<Place> {
     Ok(world.place(service, DRAINED, PORT))
 }
 
+/// While fentry watches a server, the module cannot be unloaded.
+fn kept_by_fentry(world: &World, place: Place) -> Result<()> {
+    let director = world.director().machine();
+    let mut observer = director.within(|| Observer::prepare(&Sources::default()))?;
+    director.within(|| observer.watch(&place.service, &place.server))?;
+    let attached = observer.attached();
+    ensure!(
+        attached.first().is_some_and(|name| name.starts_with("fentry:")),
+        "attached: {attached:?}"
+    );
+    let removed = process::run(Command::new("modprobe").args(["-r", "ip_vs_rr", "ip_vs"]), "");
+    ensure!(removed.is_err(), "ip_vs was unloaded under fentry");
+    director.within(|| observer.unwatch(&place.service, &place.server))?;
+    Ok(())
+}
+
 /// What the observer says while the module is away and after it is back; then it counts again.
 fn observer(world: &World, place: Place) -> Result<Value> {
     let director = world.director().machine();
-    let mut observer = director.within(|| Observer::prepare(&Sources::default()))?;
+    let mut observer = director.within(|| Observer::prepare(&by_kprobe()))?;
     observer.watch(&place.service, &place.server)?;
     count(world, &observer, place)?;
 
@@ -106,6 +129,13 @@ fn observer(world: &World, place: Place) -> Result<Value> {
         "refused": refused.to_string(),
         "forwarded": reading.forwarded,
     }))
+}
+
+fn by_kprobe() -> Sources {
+    Sources {
+        hook: Some(Hook::Kprobe),
+        ..Sources::default()
+    }
 }
 
 fn read(observer: &Observer, place: Place) -> Result<Reading, ObserveError> {

@@ -18,7 +18,7 @@ use crate::world::{Forwarding, World};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "nothing-watched-nothing-attached",
     about: "no program is attached while no real server is watched, before a drain and after it",
-    programs: &[],
+    programs: &["iproute2/tc"],
     observes: true,
     run,
 };
@@ -72,6 +72,11 @@ fn run(_stage: &mut Stage) -> Result<Value> {
         clock::pass(Duration::from_millis(100));
     }
     nothing(&daemon, &before).context("after the drain")?;
+    let disciplines = world.director().machine().run("tc", &["qdisc", "show"], "")?;
+    ensure!(
+        !disciplines.contains("clsact"),
+        "left on an interface: {disciplines}"
+    );
     Ok(json!({"attached": attached, "traced": during}))
 }
 
@@ -87,7 +92,7 @@ fn nothing(daemon: &Daemon<'_>, before: &BTreeSet<String>) -> Result<()> {
 }
 
 /// The functions that anybody traces, by name: a kprobe at a function's beginning is in both lists.
-fn traced() -> Result<BTreeSet<String>> {
+pub(super) fn traced() -> Result<BTreeSet<String>> {
     let list = |path| fs::read_to_string(path).with_context(|| format!("cannot read {path}: mount debugfs"));
     let [kprobes, traced] = [list(KPROBES)?, list(TRACED)?];
     let probed = kprobes.lines().filter_map(|line| line.split_whitespace().nth(2));

@@ -1,95 +1,213 @@
-//! Puts one program on one interface.
+//! Puts one program on one interface, and takes it off again.
 
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 
 use aya::Ebpf;
 use aya::programs::links::FdLink;
-use aya::programs::tc::{NlOptions, SchedClassifierLink, TcAttachOptions};
+use aya::programs::tc::{NlOptions, TcAttachOptions};
 use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
 use aya::util::KernelVersion;
 use nix::libc::EEXIST;
+use tracing::warn;
 
 use super::choice::Way;
 use super::device::Device;
-use super::link;
+use super::{filter, link, qdisc};
+use crate::observe::pins::Pins;
 use crate::observe::probes::with_causes;
 
-const CLASSIFIER: &str = "arrivals_tc";
 const XDP_NATIVE: &str = "arrivals_xdp";
 const XDP_GENERIC: &str = "arrivals_xdp_skb";
 
-/// A program on an interface. Dropping the link takes it off again.
+/// A program on an interface. Dropping it takes it off again, unless it is pinned.
 #[derive(Debug)]
 pub(super) struct Attached {
-    device: String,
+    device: Device,
     link: Link,
-    /// Where the kernel tells whether it is still there.
-    told_by: Option<PathBuf>,
+    /// What keeps it when this process ends.
+    pin: Option<PathBuf>,
 }
 
 #[derive(Debug)]
-enum Link {
-    Tcx(FdLink),
-    /// A filter of the old kind, which is taken off from within its network namespace.
-    Filter(#[expect(dead_code, reason = "dropping it takes the filter off")] SchedClassifierLink),
-    Xdp(FdLink),
-    XdpGeneric(FdLink),
+pub(super) enum Link {
+    Row {
+        kind: Kind,
+        /// Where the kernel tells whether it is still attached.
+        told_by: Option<PathBuf>,
+        /// Kept open.
+        _link: FdLink,
+    },
+    /// A filter of the old kind. It stays by itself; its pin only tells of it.
+    Filter {
+        /// The number of its program.
+        program: u32,
+        /// The queueing discipline it hangs on was put there for it, by this process.
+        made_room: bool,
+    },
+}
+
+/// What kind of link it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Tcx,
+    Xdp,
+    XdpGeneric,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 3] = [Kind::Tcx, Kind::Xdp, Kind::XdpGeneric];
+
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Kind::Tcx => "tcx",
+            Kind::Xdp => "xdp",
+            Kind::XdpGeneric => "xdp-generic",
+        }
+    }
+}
+
+/// What a filter of the old kind is called, here and in the name of its pin.
+pub(super) const FILTER: &str = "tc";
+
+impl Link {
+    pub(super) fn of(kind: Kind, link: FdLink) -> Self {
+        let told_by = link::file_of(&link);
+        Link::Row {
+            kind,
+            told_by,
+            _link: link,
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Link::Row { kind, .. } => kind.word(),
+            Link::Filter { .. } => FILTER,
+        }
+    }
 }
 
 impl Attached {
-    /// Whether the kernel still has it there. A filter of the old kind cannot be asked for.
+    /// What an earlier daemon left, with the pin it lies under.
+    pub(super) fn left(device: Device, link: Link, pin: PathBuf) -> Self {
+        let pin = Some(pin);
+        Self { device, link, pin }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Whether the kernel still has it there.
     pub(super) fn is_alive(&self) -> bool {
-        self.told_by.as_deref().is_none_or(link::is_attached)
+        match &self.link {
+            Link::Row { told_by, .. } => told_by.as_deref().is_none_or(link::is_attached),
+            Link::Filter { program, .. } => {
+                filter::programs(self.device.index).is_ok_and(|found| found.contains(program))
+            }
+        }
     }
 
     /// Whether it sees frames before the kernel's own work on them.
     pub(super) fn is_native(&self) -> bool {
-        matches!(self.link, Link::Xdp(_))
+        matches!(self.link, Link::Row { kind: Kind::Xdp, .. })
+    }
+
+    /// Takes it off, and its pin away.
+    pub(super) fn detach(mut self) {
+        if let Some(pin) = self.pin.take()
+            && let Err(error) = fs::remove_file(&pin)
+        {
+            warn!("{self}: its pin {} cannot be taken away: {error}", pin.display());
+        }
+    }
+
+    /// Its pin is gone: it lasts no longer than this value.
+    pub(super) fn unpin(&mut self) {
+        self.pin = None;
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if self.pin.is_none()
+            && let Link::Filter { made_room, .. } = self.link
+        {
+            if let Err(cause) = filter::detach(&self.device.name) {
+                warn!("{self} cannot be taken off: {cause}");
+            }
+            if made_room && let Err(error) = qdisc::remove_if_unused(&self.device.name) {
+                warn!("clsact stays on {}: {error}", self.device.name);
+            }
+        }
     }
 }
 
 /// `tcx:eth0`
 impl fmt::Display for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.link {
-            Link::Tcx(_) => "tcx",
-            Link::Filter(_) => "tc",
-            Link::Xdp(_) => "xdp",
-            Link::XdpGeneric(_) => "xdp-generic",
-        };
-        write!(f, "{word}:{}", self.device)
+        write!(f, "{}:{}", self.link.word(), self.device.name)
     }
 }
 
-pub(super) fn attach(programs: &mut Ebpf, device: &Device, way: Way) -> Result<Attached, String> {
-    let link = match way {
-        Way::Classifier => classifier(programs, &device.name),
-        Way::XdpNative => xdp(programs, XDP_NATIVE, &device.name, XdpMode::Driver).map(Link::Xdp),
-        Way::XdpGeneric => xdp(programs, XDP_GENERIC, &device.name, XdpMode::Skb).map(Link::XdpGeneric),
-    }?;
-    let told_by = match &link {
-        Link::Tcx(link) | Link::Xdp(link) | Link::XdpGeneric(link) => link::file_of(link),
-        Link::Filter(_) => None,
+/// Puts it there, and pins it if there are pins.
+pub(super) fn attach(
+    programs: &mut Ebpf,
+    device: &Device,
+    way: Way,
+    pins: Option<&Pins>,
+) -> Result<Attached, String> {
+    let (kind, link) = match way {
+        Way::Classifier => match classifier(programs, &device.name)? {
+            Placed::InRow(link) => (Kind::Tcx, link),
+            Placed::Filter { made_room } => return filter(programs, device, pins, made_room),
+        },
+        Way::XdpNative => (
+            Kind::Xdp,
+            xdp(programs, XDP_NATIVE, &device.name, XdpMode::Driver)?,
+        ),
+        Way::XdpGeneric => (
+            Kind::XdpGeneric,
+            xdp(programs, XDP_GENERIC, &device.name, XdpMode::Skb)?,
+        ),
+    };
+    let pin = pins.map(|pins| pins.path(&name(kind.word(), device)));
+    let link = match &pin {
+        Some(pin) => link.pin(pin).map_err(|fault| with_causes(&fault))?.into(),
+        None => link,
     };
     Ok(Attached {
-        device: device.name.clone(),
-        link,
-        told_by,
+        device: device.clone(),
+        link: Link::of(kind, link),
+        pin,
     })
 }
 
-fn classifier(programs: &mut Ebpf, device: &str) -> Result<Link, String> {
-    let program: &mut SchedClassifier = find(programs, CLASSIFIER)?;
+/// The name of a pin. By the interface's number, because a name in a bpf file system has no dot.
+fn name(word: &str, device: &Device) -> String {
+    format!("{word}-{}", device.index)
+}
+
+/// How a classifier was put on an interface.
+enum Placed {
+    InRow(FdLink),
+    Filter { made_room: bool },
+}
+
+fn classifier(programs: &mut Ebpf, device: &str) -> Result<Placed, String> {
+    let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
     if program.fd().is_err() {
         program.load().map_err(|fault| with_causes(&fault))?;
     }
     // From 6.6 on programs stand in a row of their own; before, they are filters of a queueing discipline.
     let has_row = KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0));
+    let mut made_room = false;
     if !has_row {
         match tc::qdisc_add_clsact(device) {
-            Ok(()) => {}
-            // It is there: another hand's, or ours of an earlier watch. It is never taken away.
+            Ok(()) => made_room = true,
+            // It is there: another hand's, or left by an earlier daemon. It is not taken away.
             Err(tc::TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EEXIST) => {}
             Err(fault) => return Err(with_causes(&fault)),
         }
@@ -106,11 +224,38 @@ fn classifier(programs: &mut Ebpf, device: &str) -> Result<Link, String> {
         .map_err(|fault| with_causes(&fault))?;
     let link = program.take_link(id).map_err(|fault| with_causes(&fault))?;
     if !has_row {
-        return Ok(Link::Filter(link));
+        // Dropped, it would take the filter off whether that is to stay or not.
+        std::mem::forget(link);
+        return Ok(Placed::Filter { made_room });
     }
     FdLink::try_from(link)
-        .map(Link::Tcx)
+        .map(Placed::InRow)
         .map_err(|fault| with_causes(&fault))
+}
+
+/// The filter that was just put there.
+fn filter(
+    programs: &mut Ebpf,
+    device: &Device,
+    pins: Option<&Pins>,
+    made_room: bool,
+) -> Result<Attached, String> {
+    let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
+    let number = program.info().map_err(|fault| with_causes(&fault))?.id();
+    let mut attached = Attached {
+        device: device.clone(),
+        link: Link::Filter {
+            program: number,
+            made_room,
+        },
+        pin: None,
+    };
+    if let Some(pins) = pins {
+        let pin = pins.path(&name(FILTER, device));
+        program.pin(&pin).map_err(|fault| with_causes(&fault))?;
+        attached.pin = Some(pin);
+    }
+    Ok(attached)
 }
 
 fn xdp(programs: &mut Ebpf, name: &str, device: &str, mode: XdpMode) -> Result<FdLink, String> {

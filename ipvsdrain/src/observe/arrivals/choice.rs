@@ -124,6 +124,7 @@ mod tests {
 
     fn device(name: &str, driver: &str) -> Device {
         Device {
+            index: 0,
             name: name.to_owned(),
             driver: driver.to_owned(),
             is_loopback: name == "lo",

@@ -13,6 +13,8 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 /// One interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Device {
+    /// The kernel's number for it, which no later interface gets.
+    pub(super) index: u32,
     pub(super) name: String,
     /// As `ethtool -i` names it; empty where the driver tells none.
     pub(super) driver: String,
@@ -52,6 +54,7 @@ pub(super) fn all() -> io::Result<Vec<Device>> {
         devices.push(Device {
             driver: driver(&asker, &name).unwrap_or_default(),
             is_loopback: name == "lo",
+            index: interface.index(),
             name,
         });
     }

@@ -6,17 +6,22 @@
 mod attach;
 mod choice;
 mod device;
+mod filter;
+mod left;
 mod link;
+mod qdisc;
 
 use aya::Ebpf;
 use tracing::{info, warn};
 
 pub use self::choice::Preference;
+pub(super) use self::left::{clear, take_filters_off};
 
 use self::attach::Attached;
+use super::pins::Pins;
 use crate::identity::{Protocol, VirtualService};
 
-/// Interfaces whose arrivals are counted, while this lives. Dropping it detaches.
+/// Interfaces whose arrivals are counted, while this lives. Dropping it detaches, unless it is pinned.
 #[derive(Debug)]
 pub(super) struct Witness {
     attached: Vec<Attached>,
@@ -29,6 +34,7 @@ impl Witness {
         programs: &mut Ebpf,
         preference: Preference,
         named: &[String],
+        pins: Option<&Pins>,
     ) -> Result<Self, String> {
         if preference == Preference::Off {
             return Err("the configuration says so".to_owned());
@@ -37,7 +43,13 @@ impl Witness {
         let chosen = choice::devices(&devices, named)?;
         let mut attached = Vec::new();
         for device in chosen {
-            attached.push(first_that_works(programs, device, preference)?);
+            match first_that_works(programs, device, preference, pins) {
+                Ok(one) => attached.push(one),
+                Err(cause) => {
+                    Self { attached }.detach();
+                    return Err(cause);
+                }
+            }
         }
         Ok(Self { attached })
     }
@@ -45,6 +57,20 @@ impl Witness {
     /// `tcx:eth0`, for every interface.
     pub(super) fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.attached.iter().map(ToString::to_string)
+    }
+
+    /// Takes everything off, pins and all.
+    pub(super) fn detach(self) {
+        for attached in self.attached {
+            attached.detach();
+        }
+    }
+
+    /// The pins are gone: it lasts no longer than this value.
+    pub(super) fn unpin(&mut self) {
+        for attached in &mut self.attached {
+            attached.unpin();
+        }
     }
 
     /// Whether every program is still where it was put, as far as the kernel tells. If not, which one is gone.
@@ -77,10 +103,11 @@ fn first_that_works(
     programs: &mut Ebpf,
     device: &device::Device,
     preference: Preference,
+    pins: Option<&Pins>,
 ) -> Result<Attached, String> {
     let mut causes = Vec::new();
     for way in choice::ways(preference) {
-        match attach::attach(programs, device, *way) {
+        match attach::attach(programs, device, *way, pins) {
             Ok(attached) => {
                 if causes.is_empty() {
                     info!("arrivals are counted by {attached}");

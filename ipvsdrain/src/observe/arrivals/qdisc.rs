@@ -49,14 +49,17 @@ pub(super) fn remove_if_unused(device: &str) -> io::Result<bool> {
 fn has_filters(index: u32, parent: u32) -> io::Result<bool> {
     let mut found = false;
     let mut outcome = Ok(());
-    ask(&message(RTM_GETTFILTER, REQUEST | DUMP, index, 0, parent), |kind, content| {
-        match kind {
-            RTM_NEWTFILTER => found = true,
-            NLMSG_ERROR => outcome = errno(content),
-            _ => {}
-        }
-        kind != NLMSG_DONE && kind != NLMSG_ERROR
-    })?;
+    ask(
+        &message(RTM_GETTFILTER, REQUEST | DUMP, index, 0, parent),
+        |kind, content| {
+            match kind {
+                RTM_NEWTFILTER => found = true,
+                NLMSG_ERROR => outcome = errno(content),
+                _ => {}
+            }
+            kind != NLMSG_DONE && kind != NLMSG_ERROR
+        },
+    )?;
     outcome.map(|()| found)
 }
 
@@ -113,7 +116,10 @@ fn messages(mut bytes: &[u8], each: &mut impl FnMut(u16, &[u8]) -> bool) -> io::
 
 /// An acknowledgement is an error of number 0.
 fn errno(content: &[u8]) -> io::Result<()> {
-    match content.first_chunk::<4>().map(|number| i32::from_ne_bytes(*number)) {
+    match content
+        .first_chunk::<4>()
+        .map(|number| i32::from_ne_bytes(*number))
+    {
         Some(0) => Ok(()),
         Some(number) => Err(io::Error::from_raw_os_error(-number)),
         None => Err(io::Error::other("the kernel's answer has no number")),
@@ -125,7 +131,10 @@ mod tests {
     use super::*;
 
     fn answer(kind: u16, content: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(HEADER + content.len()).unwrap().to_ne_bytes().to_vec();
+        let mut bytes = u32::try_from(HEADER + content.len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.extend([0; 10]);
         bytes.extend(content);
@@ -143,7 +152,12 @@ mod tests {
 
     #[test]
     fn messages_are_read_one_by_one_up_to_the_last() {
-        let bytes = [answer(RTM_NEWTFILTER, &[1; 8]), answer(NLMSG_DONE, &[0; 4]), answer(9, &[])].concat();
+        let bytes = [
+            answer(RTM_NEWTFILTER, &[1; 8]),
+            answer(NLMSG_DONE, &[0; 4]),
+            answer(9, &[]),
+        ]
+        .concat();
         let mut kinds = Vec::new();
         let more = messages(&bytes, &mut |kind, _| {
             kinds.push(kind);
@@ -166,7 +180,10 @@ mod tests {
     #[test]
     fn an_error_keeps_its_number() {
         assert!(errno(&[0; 4]).is_ok());
-        assert_eq!(errno(&(-2_i32).to_ne_bytes()).unwrap_err().raw_os_error(), Some(2));
+        assert_eq!(
+            errno(&(-2_i32).to_ne_bytes()).unwrap_err().raw_os_error(),
+            Some(2)
+        );
         assert!(errno(&[]).is_err());
     }
 

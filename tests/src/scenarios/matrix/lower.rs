@@ -21,7 +21,7 @@ use crate::world::{Forwarding, Place};
 /// The kernel renews its counters every 2 s.
 const COUNTED: Duration = Duration::from_secs(5);
 /// The kernel forgets a silent UDP flow after 300 s, and its timers may be late by an eighth.
-const LONGEST_ENTRY: Duration = Duration::from_secs(360);
+const LONGEST_ENTRY: Duration = Duration::from_mins(6);
 
 /// What came of the traffic after the watch began, at the watched server.
 struct Outcome {
