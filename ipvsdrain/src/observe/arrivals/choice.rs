@@ -1,7 +1,7 @@
 //! Which interfaces, and which way to count on each. Pure.
 //!
 //! Every packet goes on to the kernel, whatever is counted, so XDP's gain, sparing the kernel's buffers, is none here.
-//! What is left is its price (`docs/adr/0004`): on virtual devices it copies or re-allocates each packet, attaching it
+//! What is left is its price (`docs/adr/0005`): on virtual devices it copies or re-allocates each packet, attaching it
 //! may restart a network card's queues, and in its native form it counts what GRO has not merged yet, where IPVS counts
 //! what it has. So a classifier comes first, unless the configuration prefers XDP.
 

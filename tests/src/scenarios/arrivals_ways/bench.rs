@@ -60,8 +60,9 @@ impl Bench {
 
     /// Why arrivals are not counted.
     pub(super) fn why_none(&self) -> Option<String> {
-        self.observer
-            .why_no_arrivals(&self.place.service, &self.place.server)
+        let (place, observer) = (self.place, &self.observer);
+        let director = self.world.director().machine();
+        director.within(|| observer.why_no_arrivals(&place.service, &place.server))
     }
 
     pub(super) fn watch(&mut self) -> Result<()> {
@@ -97,11 +98,11 @@ impl Bench {
             tcp: QUIET,
             closing: QUIET,
         };
-        let (service, server) = (&self.place.service, &self.place.server);
-        Ok(self
-            .observer
-            .read(service, server, &quiet, clock::now())?
-            .arrivals)
+        let (place, observer) = (self.place, &self.observer);
+        let director = self.world.director().machine();
+        let reading =
+            director.within(|| observer.read(&place.service, &place.server, &quiet, clock::now()))?;
+        Ok(reading.arrivals)
     }
 
     /// With the server in the table and then without it. The second half is the proof: what is forwarded makes up for

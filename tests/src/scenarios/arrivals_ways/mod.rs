@@ -160,22 +160,19 @@ fn interface_gone(preference: Preference) -> Result<Value> {
     );
     bench.arrivals()?.map_err(anyhow::Error::msg)?;
     extra(&bench, "del")?;
-    // A filter of the old kind is gone without a word; but so is its interface.
-    if bench.ways().iter().all(|way| !way.starts_with("tc:")) {
-        let why = bench
-            .arrivals()?
-            .err()
-            .context("still known, though an interface is gone")?;
-        ensure!(why.contains("extra0"), "unknown for another reason: {why}");
-        bench.mend()?;
-        ensure!(bench.ways().len() == 1, "not mended: {:?}", bench.ways());
-        bench
-            .arrivals()?
-            .err()
-            .context("known, though a while is missing")?;
-        bench.unwatch()?;
-        bench.watch()?;
-    }
+    let why = bench
+        .arrivals()?
+        .err()
+        .context("still known, though an interface is gone")?;
+    ensure!(why.contains("extra0"), "unknown for another reason: {why}");
+    bench.mend()?;
+    ensure!(bench.ways().len() == 1, "not mended: {:?}", bench.ways());
+    bench
+        .arrivals()?
+        .err()
+        .context("known, though a while is missing")?;
+    bench.unwatch()?;
+    bench.watch()?;
     bench.count()
 }
 
