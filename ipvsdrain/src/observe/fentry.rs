@@ -17,7 +17,7 @@ use aya_obj::generated::bpf_insn;
 
 use super::bpf_calls::{self, Entry};
 use super::facts::FunctionType;
-use super::probes::with_causes;
+use super::faults::with_causes;
 
 /// The program's name in the object.
 const PROGRAM: &str = "conn_put_fentry";

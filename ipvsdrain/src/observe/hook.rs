@@ -11,9 +11,9 @@ use aya::programs::{KProbe, ProgramError};
 
 use super::error::ObserveError;
 use super::facts::{FunctionType, TRACED};
+use super::faults::{attach_fault, broken, verify_fault, with_causes};
 use super::fentry::Fentry;
 use super::object::Object;
-use super::probes::{attach_fault, broken, verify_fault, with_causes};
 
 /// A way to be called at the beginning of a kernel function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod climb;
 mod detail;
 mod error;
 mod facts;
+mod faults;
 mod fentry;
 mod hook;
 mod host;
@@ -30,6 +31,7 @@ mod rights;
 mod seed;
 mod state;
 mod take_up;
+mod tend;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +39,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipvsdrain_ebpf::accounting::{LAST_ID, Place};
+use ipvsdrain_ebpf::accounting::LAST_ID;
 use ipvsdrain_ebpf::layout::{Kernel, SLOTS, Watch};
 use tracing::warn;
 
@@ -133,9 +135,6 @@ impl Watched {
         }
     }
 }
-
-/// On the rung of arrivals, how often the kernel's table is asked for flows that are not known yet.
-const SEED_EVERY: Duration = Duration::from_secs(10);
 
 impl Observer {
     /// Reads the facts, plans, and checks the object. Loads and attaches nothing.
@@ -283,57 +282,6 @@ impl Observer {
         match &mut self.probes {
             Some(probes) => probes.set_neighbours(neighbours),
             None => Ok(()),
-        }
-    }
-
-    /// Chores, worth calling about once a second: attaches anew what another hand detached, and on the rung of
-    /// arrivals asks the kernel's table for new flows.
-    pub fn mend(&mut self, now: Moment) -> Result<(), ObserveError> {
-        let gone = self
-            .probes
-            .as_ref()
-            .and_then(Probes::witness)
-            .map(arrivals::Witness::check);
-        if let Some(Err(cause)) = gone {
-            warn!("{cause}: trying anew");
-            self.witness_anew(&cause, now)?;
-        }
-        if self.standing.rung != Rung::Arrivals {
-            return Ok(());
-        }
-        let due = |watched: &Watched| watched.seed.is_none_or(|seed| now.since(seed.at) >= SEED_EVERY);
-        let names: Vec<_> = self
-            .watched
-            .iter()
-            .filter(|(_, watched)| due(watched))
-            .map(|(name, _)| *name)
-            .collect();
-        for (service, server) in names {
-            if let Some(mut watched) = self.watched.remove(&(service, server)) {
-                let seeded = self.seed(&service, &server, &mut watched);
-                self.watched.insert((service, server), watched);
-                seeded?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Frees the room of flows that no window can see any more. Worth calling about once a minute.
-    pub fn sweep(&mut self, now: Moment) -> Result<(), ObserveError> {
-        let Some(probes) = &mut self.probes else {
-            return Ok(());
-        };
-        let watches: Vec<Watch> = self.watched.values().map(|watched| watched.watch).collect();
-        probes.forget(|flow| {
-            !watches.contains(&Place::from_bits(flow.place).watch())
-                || now.since(Moment::from_nanos(flow.last_seen)) > watch::FORGET_AFTER
-        })
-    }
-
-    /// Passes the programs' rare messages on to the `log` crate. Call it now and then.
-    pub fn relay_messages(&mut self) {
-        if let Some(probes) = &mut self.probes {
-            probes.relay_messages();
         }
     }
 

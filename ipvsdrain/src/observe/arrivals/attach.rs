@@ -15,8 +15,8 @@ use tracing::warn;
 use super::choice::Way;
 use super::device::Device;
 use super::{filter, link, qdisc};
+use crate::observe::faults::with_causes;
 use crate::observe::pins::Pins;
-use crate::observe::probes::with_causes;
 
 const XDP_NATIVE: &str = "arrivals_xdp";
 const XDP_GENERIC: &str = "arrivals_xdp_skb";

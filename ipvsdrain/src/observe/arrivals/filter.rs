@@ -10,7 +10,7 @@ use aya::programs::{TcAttachType, tc};
 use nix::libc;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
 
-use crate::observe::probes::with_causes;
+use crate::observe::faults::with_causes;
 
 /// The name of our program, and so of our filters.
 pub(super) const PROGRAM: &str = "arrivals_tc";

@@ -8,8 +8,8 @@ use aya::programs::links::PinnedLink;
 use super::attach::{Attached, FILTER, Kind, Link};
 use super::device::{self, Device};
 use super::{Preference, Witness, choice, filter};
+use crate::observe::faults::with_causes;
 use crate::observe::pins::Pins;
-use crate::observe::probes::with_causes;
 
 impl Witness {
     /// Goes on with what is pinned, if it is still attached to each interface that is to be looked at, and to no other.

@@ -5,10 +5,11 @@ use aya::programs::links::PinnedLink;
 use ipvsdrain_ebpf::layout::{Beginning, DestKey, Kernel, Seal, Watch};
 use tracing::warn;
 
-use super::{Maps, Probes, Raw, map_fault, with_causes};
+use super::{Maps, Probes, Raw};
 use crate::moment::Moment;
 use crate::observe::arrivals::{self, Preference, Witness};
 use crate::observe::error::ObserveError;
+use crate::observe::faults::{map_fault, with_causes};
 use crate::observe::object::Object;
 use crate::observe::pins::{MAPS, PROBE, Pins, seal};
 
