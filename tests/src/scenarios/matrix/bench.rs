@@ -195,9 +195,8 @@ impl Bench {
             tcp: QUIET,
             closing: QUIET,
         };
-        Ok(self
-            .observer
-            .read(&watched.service, &watched.server, &quiet, now)?)
+        let (observer, director) = (&self.observer, self.world.director().machine());
+        Ok(director.within(|| observer.read(&watched.service, &watched.server, &quiet, now))?)
     }
 }
 
