@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::choice::Way;
 use super::device::Device;
-use super::{filter, link, qdisc};
+use super::{filter, link};
 use crate::observe::faults::with_causes;
 use crate::observe::pins::Pins;
 
@@ -39,13 +39,8 @@ pub(super) enum Link {
         /// Kept open.
         _link: FdLink,
     },
-    /// A filter of the old kind. It stays by itself; its pin only tells of it.
-    Filter {
-        /// The number of its program.
-        program: u32,
-        /// The queueing discipline it hangs on was put there for it, by this process.
-        made_room: bool,
-    },
+    /// A filter of the old kind, and the number of its program. It stays by itself; its pin only tells of it.
+    Filter(u32),
 }
 
 /// What kind of link it is.
@@ -84,7 +79,7 @@ impl Link {
     const fn word(&self) -> &'static str {
         match self {
             Link::Row { kind, .. } => kind.word(),
-            Link::Filter { .. } => FILTER,
+            Link::Filter(_) => FILTER,
         }
     }
 }
@@ -104,7 +99,7 @@ impl Attached {
     pub(super) fn is_alive(&self) -> bool {
         match &self.link {
             Link::Row { told_by, .. } => told_by.as_deref().is_none_or(link::is_attached),
-            Link::Filter { program, .. } => {
+            Link::Filter(program) => {
                 filter::programs(self.device.index).is_ok_and(|found| found.contains(program))
             }
         }
@@ -133,14 +128,10 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         if self.pin.is_none()
-            && let Link::Filter { made_room, .. } = self.link
+            && matches!(self.link, Link::Filter(_))
+            && let Err(cause) = filter::detach(&self.device.name)
         {
-            if let Err(cause) = filter::detach(&self.device.name) {
-                warn!("{self} cannot be taken off: {cause}");
-            }
-            if made_room && let Err(error) = qdisc::remove_if_unused(&self.device.name) {
-                warn!("clsact stays on {}: {error}", self.device.name);
-            }
+            warn!("{self} cannot be taken off: {cause}");
         }
     }
 }
@@ -161,8 +152,8 @@ pub(super) fn attach(
 ) -> Result<Attached, String> {
     let (kind, link) = match way {
         Way::Classifier => match classifier(programs, &device.name)? {
-            Placed::InRow(link) => (Kind::Tcx, link),
-            Placed::Filter { made_room } => return filter(programs, device, pins, made_room),
+            Some(link) => (Kind::Tcx, link),
+            None => return filter(programs, device, pins),
         },
         Way::XdpNative => (
             Kind::Xdp,
@@ -190,24 +181,19 @@ fn name(word: &str, device: &Device) -> String {
     format!("{word}-{}", device.index)
 }
 
-/// How a classifier was put on an interface.
-enum Placed {
-    InRow(FdLink),
-    Filter { made_room: bool },
-}
-
-fn classifier(programs: &mut Ebpf, device: &str) -> Result<Placed, String> {
+/// `None` if what it put there is a filter of the old kind.
+fn classifier(programs: &mut Ebpf, device: &str) -> Result<Option<FdLink>, String> {
     let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
     if program.fd().is_err() {
         program.load().map_err(|fault| with_causes(&fault))?;
     }
     // From 6.6 on programs stand in a row of their own; before, they are filters of a queueing discipline.
     let has_row = KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0));
-    let mut made_room = false;
     if !has_row {
         match tc::qdisc_add_clsact(device) {
-            Ok(()) => made_room = true,
-            // It is there: another hand's, or left by an earlier daemon. It is not taken away.
+            Ok(()) => {}
+            // It is there: another hand's, or ours of an earlier watch. It is never taken away: the kernel drops what
+            // the interface sends at that moment (5 of 50,892 datagrams on 6.1).
             Err(tc::TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EEXIST) => {}
             Err(fault) => return Err(with_causes(&fault)),
         }
@@ -226,28 +212,20 @@ fn classifier(programs: &mut Ebpf, device: &str) -> Result<Placed, String> {
     if !has_row {
         // Dropped, it would take the filter off whether that is to stay or not.
         std::mem::forget(link);
-        return Ok(Placed::Filter { made_room });
+        return Ok(None);
     }
     FdLink::try_from(link)
-        .map(Placed::InRow)
+        .map(Some)
         .map_err(|fault| with_causes(&fault))
 }
 
 /// The filter that was just put there.
-fn filter(
-    programs: &mut Ebpf,
-    device: &Device,
-    pins: Option<&Pins>,
-    made_room: bool,
-) -> Result<Attached, String> {
+fn filter(programs: &mut Ebpf, device: &Device, pins: Option<&Pins>) -> Result<Attached, String> {
     let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
     let number = program.info().map_err(|fault| with_causes(&fault))?.id();
     let mut attached = Attached {
         device: device.clone(),
-        link: Link::Filter {
-            program: number,
-            made_room,
-        },
+        link: Link::Filter(number),
         pin: None,
     };
     if let Some(pins) = pins {

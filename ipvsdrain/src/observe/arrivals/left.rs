@@ -72,12 +72,11 @@ fn open(pins: &Pins, name: &str, word: &str, index: u32, devices: &[Device]) -> 
             let pinned = PinnedLink::from_pin(&pin).map_err(|fault| unreadable(&fault))?;
             Link::of(kind, pinned.into())
         }
-        None => Link::Filter {
-            program: ProgramInfo::from_pin(&pin)
+        None => Link::Filter(
+            ProgramInfo::from_pin(&pin)
                 .map_err(|fault| unreadable(&fault))?
                 .id(),
-            made_room: false,
-        },
+        ),
     };
     Ok(Attached::left(device.clone(), link, pin))
 }

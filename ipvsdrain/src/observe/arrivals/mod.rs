@@ -9,7 +9,6 @@ mod device;
 mod filter;
 mod left;
 mod link;
-mod qdisc;
 
 use aya::Ebpf;
 use tracing::{info, warn};
