@@ -90,7 +90,7 @@ pub(super) const fn ways(preference: Preference) -> &'static [Way] {
     }
 }
 
-/// The interfaces to look at: the named ones, or all that bring packets in themselves. A VLAN, a bond, a bridge and the
+/// The interfaces to look at: the named ones, or all that are up and bring packets in themselves. A VLAN, a bond, a bridge and the
 /// like only pass on what came in below them, which is counted there; where nothing else is, they are taken.
 pub(super) fn devices<'a>(all: &'a [Device], named: &[String]) -> Result<Vec<&'a Device>, String> {
     if !named.is_empty() {
@@ -109,7 +109,7 @@ pub(super) fn devices<'a>(all: &'a [Device], named: &[String]) -> Result<Vec<&'a
     let lowest: Vec<&Device> = real
         .iter()
         .copied()
-        .filter(|device| !device.is_stacked())
+        .filter(|device| device.is_up && !device.is_stacked())
         .collect();
     match (lowest.is_empty(), real.is_empty()) {
         (false, _) => Ok(lowest),
@@ -128,6 +128,7 @@ mod tests {
             name: name.to_owned(),
             driver: driver.to_owned(),
             is_loopback: name == "lo",
+            is_up: name != "tunl0",
         }
     }
 
@@ -147,7 +148,7 @@ mod tests {
             device("tunl0", ""),
             device("veth1", "veth"),
         ];
-        assert_eq!(chosen(&all, &[]).unwrap(), ["eth0", "tunl0", "veth1"]);
+        assert_eq!(chosen(&all, &[]).unwrap(), ["eth0", "veth1"], "tunl0 is down");
     }
 
     #[test]

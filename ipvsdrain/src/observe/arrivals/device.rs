@@ -19,6 +19,8 @@ pub(super) struct Device {
     /// As `ethtool -i` names it; empty where the driver tells none.
     pub(super) driver: String,
     pub(super) is_loopback: bool,
+    /// It may bring packets in.
+    pub(super) is_up: bool,
 }
 
 /// Drivers of interfaces whose packets came in by another one.
@@ -54,6 +56,7 @@ pub(super) fn all() -> io::Result<Vec<Device>> {
         devices.push(Device {
             driver: driver(&asker, &name).unwrap_or_default(),
             is_loopback: name == "lo",
+            is_up: is_up(&asker, &name),
             index: interface.index(),
             name,
         });
@@ -82,14 +85,7 @@ fn driver(asker: &impl AsRawFd, name: &str) -> Option<String> {
         driver: [0; 32],
         rest: [0; 160],
     };
-    // SAFETY: all bytes zero is a valid `ifreq`.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    if name.len() >= request.ifr_name.len() {
-        return None;
-    }
-    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
-    }
+    let mut request = request_about(name)?;
     request.ifr_ifru.ifru_data = (&raw mut info).cast();
     // SAFETY: the kernel writes a `struct ethtool_drvinfo` where `ifru_data` points to, and `info` is one.
     let answer = unsafe {
@@ -111,6 +107,32 @@ fn driver(asker: &impl AsRawFd, name: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// An interface that cannot be asked is taken to be up.
+fn is_up(asker: &impl AsRawFd, name: &str) -> bool {
+    let Some(mut request) = request_about(name) else {
+        return true;
+    };
+    // SAFETY: the kernel writes the flags into the request itself, where they are read from.
+    let (answer, flags) = unsafe {
+        let answer = libc::ioctl(asker.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request);
+        (answer, request.ifr_ifru.ifru_flags)
+    };
+    answer != 0 || libc::c_int::from(flags) & libc::IFF_UP != 0
+}
+
+/// `None` for a name that no interface can have.
+fn request_about(name: &str) -> Option<libc::ifreq> {
+    // SAFETY: all bytes zero is a valid `ifreq`.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    Some(request)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +142,7 @@ mod tests {
         let all = all().unwrap();
         assert!(
             all.iter()
-                .any(|device| device.is_loopback && !device.is_stacked()),
+                .any(|device| device.is_loopback && device.is_up && !device.is_stacked()),
             "{all:?}"
         );
     }

@@ -147,7 +147,11 @@ fn interface_gone(preference: Preference) -> Result<Value> {
         let director = bench.world.director().machine();
         director.ip(&format!(
             "link {verb} extra0{}\n",
-            if verb == "add" { " type dummy" } else { "" }
+            if verb == "add" {
+                " type dummy\nlink set extra0 up"
+            } else {
+                ""
+            }
         ))
     };
     let mut bench = Bench::set_up(preference, |_| Ok(()))?;
