@@ -16,7 +16,7 @@ const SCENARIO: &str = "observer-matrix";
 
 #[derive(Debug, Args)]
 pub struct Matrix {
-    /// Kernel series: 6.1, 6.12 or 7; may be given more than once [default: 6.1]
+    /// Kernel series: 5.10, 6.1, 6.12 or 7; may be given more than once [default: 6.1]
     #[arg(long = "kernel")]
     kernels: Vec<KernelChoice>,
     /// Only cells whose name contains this, such as `v6-udp`
