@@ -1,14 +1,14 @@
 //! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP, by fentry and as a kprobe; and what
 //! counting arrivals adds, each way.
 //!
-//! Judges little, measures: under virtual time the guest's clock counts instructions (2 ns each), so its figures
+//! Judges nothing, measures: under virtual time the guest's clock counts instructions (2 ns each), so its figures
 //! repeat within about a percent whatever else this machine does. With `--realtime` they mean nothing.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
 use ipvsdrain::observe::{Hook, Observer, Preference, Sources};
 use serde_json::{Map, Value, json};
@@ -32,43 +32,36 @@ const ROUNDS: usize = 5;
 const NANOS_PER_INSTRUCTION: f64 = 2.0;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One way to observe. A forwarded datagram costs some 16,000 instructions in all; more than this for another server's
-/// packet and for one of this server would be a mistake.
+/// One way to observe. What it costs is told and not judged: it also depends on what ran on this kernel before.
 struct Case {
     name: &'static str,
     hook: Option<Hook>,
     arrivals: Preference,
-    most_another: f64,
-    most_watched: f64,
 }
 
-const fn alone(name: &'static str, hook: Hook, most_another: f64, most_watched: f64) -> Case {
+const fn alone(name: &'static str, hook: Hook) -> Case {
     Case {
         name,
         hook: Some(hook),
         arrivals: Preference::Off,
-        most_another,
-        most_watched,
     }
 }
 
-const fn with_arrivals(name: &'static str, arrivals: Preference, most: f64) -> Case {
+const fn with_arrivals(name: &'static str, arrivals: Preference) -> Case {
     Case {
         name,
         hook: None,
         arrivals,
-        most_another: most,
-        most_watched: most,
     }
 }
 
 const CASES: [Case; 5] = [
-    alone("fentry", Hook::Fentry, 400.0, 1000.0),
-    alone("kprobe", Hook::Kprobe, 700.0, 1700.0),
-    with_arrivals("arrivals, classifier", Preference::Auto, 3000.0),
+    alone("fentry", Hook::Fentry),
+    alone("kprobe", Hook::Kprobe),
+    with_arrivals("arrivals, classifier", Preference::Auto),
     // On a veth the kernel copies what XDP is to see.
-    with_arrivals("arrivals, generic XDP", Preference::XdpGeneric, 10_000.0),
-    with_arrivals("arrivals, native XDP", Preference::Xdp, 20_000.0),
+    with_arrivals("arrivals, generic XDP", Preference::XdpGeneric),
+    with_arrivals("arrivals, native XDP", Preference::Xdp),
 ];
 
 fn run(_stage: &mut Stage) -> Result<Value> {
@@ -101,11 +94,6 @@ fn cost(world: &World, protocol: Protocol, traffic: fn(&World) -> Result<Packet>
         let mut packet = traffic(world)?;
         least_instructions(&mut packet)?;
         let spent = spent(world, &mut observer, &mut packet, &service, [&another, &this])?;
-        ensure!(
-            spent.another_watched < case.most_another && spent.watched < case.most_watched,
-            "{} is too dear: {spent:?}",
-            case.name
-        );
         costs.insert(case.name.to_owned(), spent.told());
     }
     Ok(costs.into())
