@@ -2,18 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{Arrivals, Flows, Hold, Outcome, Policy, Record, Rung, State};
+use crate::drain::{
+    Arrivals, Flows, Hold, Leaks, OnDeadline, Outcome, Overdue, Policy, Reason, Record, Rung, State,
+};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
 /// A drain as shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "JSON that scripts read by name")]
 pub struct DrainView {
     pub id: u64,
     pub service: VirtualService,
     pub server: RealServer,
     pub state: State,
+    #[serde(default)]
+    pub reason: Reason,
+    /// Its deadline has passed.
+    #[serde(default)]
+    pub overdue: bool,
+    /// Nothing but the kernel is spared: the decisions are taken, and nothing is changed.
+    #[serde(default)]
+    pub shadow: bool,
+    /// Asked for in spite of the capacity floor.
+    #[serde(default)]
+    pub forced: bool,
+    /// Proven empty, and kept at weight 0 as its policy says.
+    #[serde(default)]
+    pub kept: bool,
+    /// Flows that began after weight 0; `null` if there are none.
+    #[serde(default)]
+    pub leaks: Option<Leaks>,
     /// Why it does not go on, in a sentence; `null` while it does.
     pub held: Option<String>,
     /// The evidence is missing, stale or contradictory.
@@ -37,6 +57,9 @@ pub struct DrainView {
     pub policy: Policy,
     /// UDP flows that were live at the removal and were scheduled anew.
     pub migrated: u64,
+    /// TCP flows that were live at the removal and were cut, as the deadline said.
+    #[serde(default)]
+    pub cut: u64,
     /// Nothing more will happen: its state is final, nothing is owed, and what the removal cost is settled.
     pub over: bool,
     /// How it ended and what that cost, in a sentence; `null` until then.
@@ -46,9 +69,18 @@ pub struct DrainView {
     pub seconds_to_removal: Option<f64>,
     pub who: String,
     pub why: String,
+    #[serde(default)]
+    pub ticket: String,
     pub transitions: Vec<TransitionView>,
     /// When these facts were gathered: nanoseconds of `CLOCK_MONOTONIC`. Rises with every step.
     pub revision: u64,
+}
+
+impl DrainView {
+    /// Nothing is left to wait for: it is over, the server is kept, or the deadline passed and changed nothing.
+    pub fn is_settled(&self) -> bool {
+        self.over || self.kept || (self.overdue && self.policy.on_deadline == OnDeadline::Hold)
+    }
 }
 
 /// Live flows of one real server.
@@ -95,6 +127,12 @@ impl From<&Record> for DrainView {
             service: record.service,
             server: record.server,
             state: record.state,
+            reason: record.reason,
+            overdue: record.overdue == Some(Overdue::Hard),
+            shadow: record.shadow,
+            forced: record.forced,
+            kept: record.is_kept(),
+            leaks: observed.leaks.clone(),
             held: observed.held.as_ref().map(ToString::to_string),
             evidence_unknown: observed.held.as_ref().is_some_and(Hold::is_unknown_evidence),
             live: observed.flows.and_then(Flows::counted).map(|flows| LiveView {
@@ -113,6 +151,7 @@ impl From<&Record> for DrainView {
             before: record.before,
             policy: record.policy,
             migrated: record.removal.map_or(0, |removal| removal.migrated),
+            cut: record.removal.map_or(0, |removal| removal.cut),
             over: record.is_over(),
             verdict: end
                 .filter(|_| !record.is_counting())
@@ -121,6 +160,7 @@ impl From<&Record> for DrainView {
             seconds_to_removal: to_removal,
             who: record.who.clone(),
             why: record.why.clone(),
+            ticket: record.ticket.clone(),
             transitions: record
                 .transitions
                 .iter()
@@ -173,7 +213,7 @@ impl Counts {
 
 fn verdict(record: &Record, why: &str) -> String {
     let cost = match (&record.outcome, record.state) {
-        (Some(outcome), State::Removed) => format!("; {outcome}"),
+        (Some(outcome), State::Removed | State::Yielded) => format!("; {outcome}"),
         _ => String::new(),
     };
     format!("{}: {why}{cost}", record.state)

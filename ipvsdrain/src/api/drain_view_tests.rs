@@ -1,7 +1,7 @@
 //! What a drain shows of its evidence and of its cost, on a host in memory.
 
 use super::DrainView;
-use crate::drain::{Arrivals, Policy, Request, Rung, State};
+use crate::drain::{Arrivals, Policy, Reason, Request, Rung, State};
 use crate::moment::Moment;
 use crate::supervise::Supervisor;
 use crate::supervise::fake_kernel::FakeKernel;
@@ -16,8 +16,13 @@ async fn views(kernel: &FakeKernel, secs: usize) -> Vec<DrainView> {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),
         policy: Policy::default(),
+        reason: Reason::Planned,
         who: String::new(),
         why: String::new(),
+        ticket: String::new(),
+        forced: false,
+        shadow: false,
+        weight_before: None,
     };
     let mut views = vec![DrainView::from(&supervisor.begin(&request).await.unwrap())];
     while views.len() < secs && !views.last().unwrap().over {

@@ -17,8 +17,8 @@ use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, Problem, ProblemKind, ServerName, Status};
-use crate::drain::{Record, Refusal, Request};
-use crate::supervise::{Command, Handle, RequestError};
+use crate::drain::{Record, Refusal};
+use crate::supervise::{Command, Handle, Order, RequestError};
 
 /// A waiting client is answered after this long even if nothing changed.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -74,15 +74,19 @@ async fn begin(
         policy,
         who,
         why,
+        ticket,
+        force,
     }) = body?;
-    let request = Request {
+    let order = Order {
         service,
         server,
         policy,
         who,
         why,
+        ticket,
+        forced: force,
     };
-    let record = ask(&handle, |reply| Command::Begin { request, reply }).await?;
+    let record = ask(&handle, |reply| Command::Begin { order, reply }).await?;
     Ok(Json(DrainView::from(&record)))
 }
 
@@ -176,10 +180,12 @@ impl From<RequestError> for Problem {
                 Refusal::NoService(_) | Refusal::NoServer { .. } | Refusal::NothingToRestore { .. } => {
                     ProblemKind::NotFound
                 }
-                Refusal::Policy(_) => ProblemKind::Malformed,
+                Refusal::Policy(_) | Refusal::ForceNeedsReason => ProblemKind::Malformed,
                 Refusal::TableUnknown(_) => ProblemKind::Failed,
                 Refusal::SchedulerDrops { .. }
-                | Refusal::LastServer { .. }
+                | Refusal::SchedulerAlwaysDrops { .. }
+                | Refusal::Floor { .. }
+                | Refusal::WeightUnknown { .. }
                 | Refusal::AlreadyDraining { .. }
                 | Refusal::NotOver { .. } => ProblemKind::Refused,
             },

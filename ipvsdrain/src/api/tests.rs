@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::Class;
 
-use crate::drain::{Policy, State};
+use crate::drain::{Changes, Policy, State};
 use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
 use crate::supervise::journal::Journal;
@@ -19,9 +19,11 @@ fn request(policy: Policy) -> DrainRequest {
     DrainRequest {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: SERVER.parse().unwrap(),
-        policy,
+        policy: Changes::to(&policy).unwrap(),
         who: "tester".to_owned(),
         why: "ticket 7".to_owned(),
+        ticket: String::new(),
+        force: false,
     }
 }
 

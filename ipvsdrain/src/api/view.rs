@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drain_view::DrainView;
-use crate::drain::Policy;
+use crate::drain::Changes;
 use crate::identity::{RealServer, VirtualService};
 use crate::supervise::Listing;
 
@@ -13,13 +13,19 @@ use crate::supervise::Listing;
 pub struct DrainRequest {
     pub service: VirtualService,
     pub server: RealServer,
+    /// What is to differ from the configured policy.
     #[serde(default)]
-    pub policy: Policy,
+    pub policy: Changes,
     /// Who asks and why, for the record.
     #[serde(default)]
     pub who: String,
     #[serde(default)]
     pub why: String,
+    #[serde(default)]
+    pub ticket: String,
+    /// In spite of the capacity floor; needs a `why`.
+    #[serde(default)]
+    pub force: bool,
 }
 
 /// One real server of one service.

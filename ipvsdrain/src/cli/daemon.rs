@@ -14,6 +14,8 @@ use super::netns;
 use crate::api::DEFAULT_SOCKET;
 use crate::api::server::Server;
 use crate::clock;
+use crate::config;
+use crate::drain::Rules;
 use crate::supervise::journal::Journal;
 use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor, clean};
 
@@ -21,6 +23,9 @@ use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor, clean};
 /// `CAP_SYSLOG`, or root.
 #[derive(Debug, Args)]
 pub(super) struct Daemon {
+    /// Read rules for drains from this file (TOML): policies, floor, adoption, shadow mode.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Where to listen.
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
@@ -77,6 +82,10 @@ impl Daemon {
         if self.clean {
             return cleaned(&self.pins);
         }
+        let rules = self
+            .config
+            .as_deref()
+            .map_or_else(|| Ok(Rules::default()), config::read)?;
         let journal = Journal::open(&self.state.join("journal.sqlite"))?;
         let sources = Sources {
             object: self.object,
@@ -90,7 +99,7 @@ impl Daemon {
         };
         let kernel = Linux::connect(sources).await?;
         let boot_id = clock::boot_id().context("read /proc/sys/kernel/random/boot_id")?;
-        let supervisor = Supervisor::resume(kernel, journal, boot_id, clock::now_unix)?;
+        let supervisor = Supervisor::resume(kernel, journal, boot_id, clock::now_unix)?.with_rules(rules);
         let (handle, inbox) = supervisor.handle();
         let server = Server::bind(&self.socket, handle).await?;
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;

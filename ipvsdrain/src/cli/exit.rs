@@ -2,10 +2,10 @@
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | done: drained and removed, restored, shown |
+//! | 0 | done: drained and removed or kept, restored, shown |
 //! | 1 | an error: the daemon, the host or the journal failed |
 //! | 2 | the command line is wrong |
-//! | 3 | the wait was over before the drain was |
+//! | 3 | the deadline passed, or the wait was over, before the server was drained |
 //! | 4 | refused: it would hurt; nothing was changed |
 //! | 5 | cancelled: restored, or yielded to another hand |
 //! | 6 | the wait was over while the evidence was unknown |
@@ -31,12 +31,19 @@ pub(super) fn of_final(view: &DrainView) -> ExitCode {
     ExitCode::from(code_of_final(view))
 }
 
+/// Where a drain stands that is over, or not to be waited for any longer.
+///
 /// A removal whose lost packets nobody counted is no failure: the drain was proven empty all the same.
 fn code_of_final(view: &DrainView) -> u8 {
     match (view.state, view.arrivals) {
         (State::Removed, Some(arrivals)) if arrivals.lost > 0 => LOST,
+        (State::Removed, _) if view.cut > 0 => NOT_IN_TIME,
         (State::Removed, _) => DONE,
-        _ => CANCELLED,
+        (State::Drained, _) if view.kept => DONE,
+        (State::Restored, _) if view.overdue => NOT_IN_TIME,
+        _ if view.state.is_final() => CANCELLED,
+        _ if view.evidence_unknown => UNKNOWN,
+        _ => NOT_IN_TIME,
     }
 }
 
@@ -80,5 +87,37 @@ mod tests {
         assert_eq!(ended(State::Removed, Some(1)), LOST);
         assert_eq!(ended(State::Removed, None), DONE, "nobody counted");
         assert_eq!(ended(State::Restored, Some(1)), CANCELLED);
+    }
+
+    #[test]
+    fn a_deadline_that_passed_is_told_by_its_code() {
+        let overdue = DrainView {
+            overdue: true,
+            ..view()
+        };
+        assert_eq!(code_of_final(&overdue), NOT_IN_TIME);
+        let in_state = |state, cut| DrainView {
+            state,
+            cut,
+            ..overdue.clone()
+        };
+        assert_eq!(code_of_final(&in_state(State::Restored, 0)), NOT_IN_TIME);
+        assert_eq!(
+            code_of_final(&in_state(State::Removed, 2)),
+            NOT_IN_TIME,
+            "connections were cut"
+        );
+        assert_eq!(code_of_final(&in_state(State::Removed, 0)), DONE);
+        let unknown = DrainView {
+            evidence_unknown: true,
+            ..overdue
+        };
+        assert_eq!(code_of_final(&unknown), UNKNOWN);
+        let kept = DrainView {
+            state: State::Drained,
+            kept: true,
+            ..view()
+        };
+        assert_eq!(code_of_final(&kept), DONE);
     }
 }

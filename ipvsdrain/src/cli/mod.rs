@@ -8,6 +8,7 @@ pub mod exit;
 mod flows;
 mod logging;
 mod netns;
+mod policy;
 mod progress;
 mod restore;
 mod status;

@@ -104,6 +104,14 @@ fn more(drain: &DrainView) -> Vec<String> {
     lines.extend(drain.verdict.clone().or_else(|| drain.held.clone()));
     let cause = drain.rung.zip(drain.rung_cause.as_ref()).filter(|_| !drain.over);
     lines.extend(cause.map(|(rung, cause)| format!("seen by {rung}: {cause}")));
+    lines.extend(
+        drain
+            .leaks
+            .as_ref()
+            .filter(|_| !drain.over)
+            .map(|leaks| format!("leaking: {leaks}")),
+    );
+    lines.extend((drain.overdue && !drain.over).then(|| "overdue: its deadline has passed".to_owned()));
     lines.extend(packets(drain));
     lines
 }

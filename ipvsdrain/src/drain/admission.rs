@@ -1,8 +1,12 @@
 //! How a drain begins, and how it is undone.
 
-use super::facts::Table;
-use super::policy::{Policy, PolicyError};
-use super::record::{Observed, Record, State, Transition};
+use super::facts::{AtZero, Service, Table};
+use super::floor::{Capacity, Shortfall};
+use super::lending::Borrowed;
+use super::policy::{FallbackUse, Policy, PolicyError};
+use super::record::{Observed, Reason, Record, Transition};
+use super::state::State;
+use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
@@ -12,8 +16,15 @@ pub struct Request {
     pub service: VirtualService,
     pub server: RealServer,
     pub policy: Policy,
+    pub reason: Reason,
     pub who: String,
     pub why: String,
+    pub ticket: String,
+    /// In spite of the capacity floor. Needs a `why`.
+    pub forced: bool,
+    pub shadow: bool,
+    /// The weight in service of a server that is at 0 already, where it is known.
+    pub weight_before: Option<u32>,
 }
 
 /// Why a drain does not begin, or cannot be undone. Nothing was changed.
@@ -29,17 +40,37 @@ pub enum Refusal {
     #[error("the IPVS table cannot be read: {0}")]
     TableUnknown(String),
     #[error(
-        "scheduler {scheduler} of {service} drops new flows while a server has weight 0: set its fallback flag \
-         (`ipvsadm -E … -b {scheduler}-fallback`), or use another scheduler"
+        "scheduler {scheduler} of {service} drops new flows while a server has weight 0: drain with --fallback set, \
+         set its fallback flag yourself (`ipvsadm -E … -b {scheduler}-fallback`), or use another scheduler"
     )]
     SchedulerDrops {
         service: VirtualService,
         scheduler: String,
     },
     #[error(
-        "{server} is the last real server of {service} with a weight: draining it would leave no server for new flows"
+        "scheduler {scheduler} of {service} drops new flows while a server has weight 0, and has no flag against it: \
+         use another scheduler (`ipvsadm -E … -s mh -b mh-fallback`)"
     )]
-    LastServer {
+    SchedulerAlwaysDrops {
+        service: VirtualService,
+        scheduler: String,
+    },
+    #[error(
+        "{server} is needed in {service}: {shortfall}. Restore another server first, lower the floor, or give --force \
+         with a reason"
+    )]
+    Floor {
+        service: VirtualService,
+        server: RealServer,
+        shortfall: Shortfall,
+    },
+    #[error("--force needs a reason for the record: give --reason")]
+    ForceNeedsReason,
+    #[error(
+        "nobody knows what weight {server} is to have in {service}: it was at 0 before ipvsdrain came; set it with \
+         ipvsadm, and its drain yields"
+    )]
+    WeightUnknown {
         service: VirtualService,
         server: RealServer,
     },
@@ -68,75 +99,151 @@ pub enum Refusal {
     Policy(#[from] PolicyError),
 }
 
+/// What a request is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    pub table: &'a Table,
+    /// The service around the server, where it is known.
+    pub service: Option<&'a Service>,
+    /// What would be left without the server.
+    pub capacity: Capacity,
+    pub boot_id: &'a str,
+    /// Seconds since 1970.
+    pub now_unix: u64,
+}
+
 /// Admits a drain: the record to journal before anything is done.
-pub fn begin(
-    request: &Request,
-    table: &Table,
-    boot_id: &str,
-    now: Moment,
-    now_unix: u64,
-) -> Result<Record, Refusal> {
+pub fn begin(request: &Request, ground: &Ground<'_>, now: Moment) -> Result<Record, Refusal> {
     let Request {
         service,
         server,
         policy,
+        reason,
         who,
         why,
+        ticket,
+        forced,
+        shadow,
+        weight_before,
     } = request.clone();
     policy.check()?;
-    let present = match table {
+    let present = match ground.table {
         Table::Unknown(fault) => return Err(Refusal::TableUnknown(fault.clone())),
         Table::NoService => return Err(Refusal::NoService(service)),
         Table::NoServer => return Err(Refusal::NoServer { service, server }),
         Table::Present(present) => present,
     };
-    if let Some(scheduler) = &present.dropping_scheduler {
-        return Err(Refusal::SchedulerDrops {
-            service,
-            scheduler: scheduler.clone(),
-        });
+    if forced && why.trim().is_empty() {
+        return Err(Refusal::ForceNeedsReason);
     }
-    if present.others_weight == 0 {
-        return Err(Refusal::LastServer { service, server });
+    // What is at weight 0 already costs no new flow any more, and what nobody touches costs none at all.
+    if !shadow && present.configuration.weight > 0 {
+        check_scheduler(request, ground.service)?;
+        check_floor(request, ground.capacity)?;
     }
     Ok(Record {
         id: 0,
         service,
         server,
+        reason,
         who,
         why,
+        ticket,
+        forced,
+        shadow,
         policy,
-        before: present.configuration,
+        before: Configuration {
+            weight: weight_before
+                .filter(|_| present.configuration.weight == 0)
+                .unwrap_or(present.configuration.weight),
+            ..present.configuration
+        },
+        capacity: ground.capacity,
         state: State::Pooled,
         transitions: Vec::new(),
         removal: None,
         outcome: None,
         ahead: None,
-        borrowed_expire_nodest: None,
-        boot_id: boot_id.to_owned(),
+        borrowed: Borrowed::default(),
+        overdue: None,
+        reasserted: 0,
+        gone_since: None,
+        at_quiesce: None,
+        would_remove_at: None,
+        boot_id: ground.boot_id.to_owned(),
         started_at: now,
-        started_unix: now_unix,
+        started_unix: ground.now_unix,
         observed: Observed::default(),
     })
 }
 
+fn check_scheduler(request: &Request, around: Option<&Service>) -> Result<(), Refusal> {
+    let Some(scheduler) = around.map(|around| &around.scheduler) else {
+        return Err(Refusal::TableUnknown(
+            "how its service schedules was not read".to_owned(),
+        ));
+    };
+    let (service, name) = (request.service, scheduler.name.clone());
+    match scheduler.at_zero {
+        AtZero::Fallback(false) if request.policy.fallback == FallbackUse::Refuse => {
+            Err(Refusal::SchedulerDrops {
+                service,
+                scheduler: name,
+            })
+        }
+        AtZero::Drops => Err(Refusal::SchedulerAlwaysDrops {
+            service,
+            scheduler: name,
+        }),
+        AtZero::Skips | AtZero::Fallback(_) => Ok(()),
+    }
+}
+
+fn check_floor(request: &Request, capacity: Capacity) -> Result<(), Refusal> {
+    let Request {
+        service,
+        server,
+        policy,
+        forced,
+        ..
+    } = request;
+    match policy.floor.check(capacity) {
+        Err(shortfall) if !forced => Err(Refusal::Floor {
+            service: *service,
+            server: *server,
+            shortfall,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Turns a drain around: the server gets its weight back, or comes back into the table if we removed it.
 pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
+    let (service, server) = (record.service, record.server);
     if matches!(record.state, State::Restored | State::Yielded) {
-        return Err(Refusal::NothingToRestore {
-            service: record.service,
-            server: record.server,
-        });
+        return Err(Refusal::NothingToRestore { service, server });
     }
+    if record.reason == Reason::Adopted && record.before.weight == 0 && !record.shadow {
+        return Err(Refusal::WeightUnknown { service, server });
+    }
+    let (to, why) = if record.shadow {
+        (
+            State::Yielded,
+            "asked to restore; in shadow mode nothing had been changed",
+        )
+    } else {
+        (State::Restoring, "asked to restore")
+    };
     let mut next = record.clone();
-    if record.state != State::Restoring {
+    if record.state != to {
         next.transitions.push(Transition {
             at: now,
             from: record.state,
-            to: State::Restoring,
-            why: "asked to restore".to_owned(),
+            to,
+            why: why.to_owned(),
+            evidence: None,
         });
-        next.state = State::Restoring;
+        next.state = to;
     }
     Ok(next)
 }

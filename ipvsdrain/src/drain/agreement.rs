@@ -80,6 +80,7 @@ mod tests {
             tcp_closing: 0,
             forwarded: packets,
             packets,
+            started: 0,
             last_packet: Some(at(last)),
             watched_since: at(0),
             rung: Rung::Probes,

@@ -28,6 +28,9 @@ pub struct Witness {
     pub contradicted_at: Option<Moment>,
     /// The observer saw a packet, then, that the counter does not show yet.
     pub uncounted_since: Option<Moment>,
+    /// When the kernel's table last had an open connection: something ended it since.
+    #[serde(default)]
+    pub active_at: Option<Moment>,
 }
 
 impl Witness {
@@ -38,6 +41,15 @@ impl Witness {
             sampled_at: now,
             contradicted_at: None,
             uncounted_since: None,
+            active_at: None,
+        }
+    }
+
+    /// With what the table says about open connections.
+    pub(super) fn with_active(self, active: u32, now: Moment) -> Self {
+        Self {
+            active_at: if active > 0 { Some(now) } else { self.active_at },
+            ..self
         }
     }
 
@@ -73,12 +85,33 @@ impl Witness {
             sampled_at: now,
             contradicted_at: if blind { Some(now) } else { self.contradicted_at },
             uncounted_since: None,
+            active_at: self.active_at,
         }
     }
 
-    /// How long the counter has not moved.
+    /// How long the counter has not moved, and no connection was open.
     pub(super) fn still_for(&self, now: Moment) -> Duration {
-        now.since(self.still_since)
+        now.since(self.still_since).min(self.closed_for(now))
+    }
+
+    fn closed_for(&self, now: Moment) -> Duration {
+        self.active_at.map_or(Duration::MAX, |at| now.since(at))
+    }
+
+    /// How long both witnesses have been silent.
+    ///
+    /// The counter moves up to [`LAG`] after the packet that moves it. Where it last moved that soon after the last
+    /// packet the observer saw, it showed that packet, and the silence began with the packet. Where it moved later, or
+    /// the observer saw none, it began when the counter stood still.
+    pub(super) fn agreed_silence(&self, flows: &Flows, now: Moment) -> Duration {
+        let watched = now.since(flows.watched_since);
+        let shown = flows
+            .last_packet
+            .filter(|last| self.still_since <= *last + LAG)
+            .map(|last| now.since(last));
+        watched
+            .min(shown.unwrap_or_else(|| self.still_for(now)))
+            .min(self.closed_for(now))
     }
 
     /// The observer sees packets that the counter does not: it stands still.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::floor::{Capacity, Member};
+use super::lending::Borrowed;
 use crate::forwarding::Configuration;
 use crate::moment::Moment;
 
@@ -25,10 +27,20 @@ pub struct Facts {
     /// Second witness: whether the kernel's packet counters move at all on this host. The counter itself is
     /// [`Server::traffic`].
     pub counters: Evidence<()>,
+    /// The virtual service around the server; `None` if it does not exist.
+    pub service: Evidence<Option<Service>>,
+    /// What is left of the service without this server.
+    pub capacity: Capacity,
     /// `net.ipv4.vs.expire_nodest_conn`: does a datagram of a removed server's flow find another one?
     pub expire_nodest_conn: Evidence<bool>,
-    /// Another drain has it borrowed as well; this is the value that is owed.
-    pub expire_nodest_borrowed_elsewhere: Option<bool>,
+    /// `net.ipv4.vs.expire_quiescent_template`: does a persistent client leave a server at weight 0?
+    pub expire_quiescent_template: Evidence<bool>,
+    /// `net.ipv4.vs.conn_reuse_mode` is 0: a new TCP connection from an old port meets the old entry.
+    pub reuses_connections: Evidence<bool>,
+    /// A removal with `expire_nodest_conn` on flushes the entries of the server: from Linux 5.9 on.
+    pub flushes_entries: bool,
+    /// What other drains have borrowed: it is not given back before they are done.
+    pub borrowed_elsewhere: Borrowed,
     /// Is the observer watching this real server?
     pub watched: bool,
 }
@@ -56,10 +68,34 @@ pub struct Server {
     pub packets: u64,
     /// Its replies that came back through the director, under masquerade. A snapshot as well.
     pub packets_out: u64,
-    /// The scheduler of the service, if a weight of 0 makes it drop new flows as configured now.
-    pub dropping_scheduler: Option<String>,
-    /// Sum of the weights of the other real servers of the service.
-    pub others_weight: u64,
+}
+
+/// A virtual service, as far as a drain of one of its servers goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    pub scheduler: Scheduler,
+    /// Its clients keep their server.
+    pub persistent: bool,
+    /// Its other real servers.
+    pub others: Vec<Member>,
+}
+
+/// How a service chooses a server for a new flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scheduler {
+    pub name: String,
+    pub at_zero: AtZero,
+}
+
+/// What a scheduler does about a server at weight 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtZero {
+    /// New flows go to the others.
+    Skips,
+    /// `sh`, `mh`: new flows go to the others if the service's fallback flag is on; else a share of them is dropped.
+    Fallback(bool),
+    /// `dh`: what hashes to it is dropped.
+    Drops,
 }
 
 impl Server {
@@ -134,6 +170,9 @@ pub struct Flows {
     /// Packets in both directions since then. On the rung of probes alone.
     #[serde(default)]
     pub packets: u64,
+    /// Flows that began since then, and were not in the kernel's table before. On the rung of probes alone.
+    #[serde(default)]
+    pub started: u64,
     /// The last packet in either direction.
     pub last_packet: Option<Moment>,
     /// Nothing before this moment was seen by this rung: a change of rung begins anew.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::evidence::{LAG, Witness};
 use super::facts::{Evidence, Facts, Flows, Rung, Server};
+use super::hold::Hold;
 use super::policy::Pinned;
-use super::record::{Hold, Record};
+use super::record::Record;
 use crate::moment::Moment;
 
 /// The verdict of both witnesses, or of the one there is.
@@ -16,8 +17,8 @@ pub enum Judgement {
     Held(Hold),
     /// Flows are live, or must be taken to be.
     Live(String),
-    /// Only UDP flows are live, they had their time to end, and the policy lets the kernel move them.
-    Migratable { udp: u64 },
+    /// Only UDP flows are live, and they had their time to end.
+    Pinned { udp: u64 },
     /// No flow is live, and the silence has lasted this long of the time it must.
     Quiet { lasted: Duration, needed: Duration },
     /// No live flow for the whole window, by every witness there is.
@@ -68,12 +69,12 @@ fn by_both(
         return Judgement::Live(live_text(flows, tcp_open));
     }
     if flows.udp > 0 {
-        if record.policy.pinned == Pinned::Migrate && had_their_time(record, flows, needed, now) {
-            return Judgement::Migratable { udp: flows.udp };
+        if had_their_time(record, flows, needed, now) {
+            return Judgement::Pinned { udp: flows.udp };
         }
         return Judgement::Live(live_text(flows, tcp_open));
     }
-    let lasted = now.since(flows.watched_since).min(witness.still_for(now));
+    let lasted = witness.agreed_silence(flows, now);
     if lasted >= needed {
         let secs = lasted.as_secs();
         Judgement::Drained {

@@ -9,26 +9,51 @@ mod admission;
 #[cfg(test)]
 mod aftermath_tests;
 mod agreement;
+mod changes;
+mod deadline;
 mod evidence;
 mod facts;
+mod floor;
+mod hold;
 mod judgement;
+mod leak;
+mod lending;
+mod lull;
+mod other_hand;
 mod outcome;
 mod policy;
+mod pool;
 mod record;
+mod removal;
+mod restoring;
+mod rules;
 #[cfg(test)]
 mod rung_tests;
+mod state;
 mod step;
 #[cfg(test)]
-mod step_properties;
-#[cfg(test)]
 mod step_tests;
+#[cfg(test)]
+mod traces;
 
 pub use action::{Action, Note};
-pub use admission::{Refusal, Request, begin, restore};
+pub use admission::{Ground, Refusal, Request, begin, restore};
+pub use changes::Changes;
+pub use deadline::Overdue;
 pub use evidence::Witness;
-pub use facts::{Arrivals, Evidence, Facts, Flows, Lacking, Rung, Server, Table};
+pub use facts::{Arrivals, AtZero, Evidence, Facts, Flows, Lacking, Rung, Scheduler, Server, Service, Table};
+pub use floor::{Capacity, Floor, Member, Shortfall};
+pub use hold::Hold;
 pub use judgement::Judgement;
+pub use leak::Leaks;
+pub use lending::{Borrowed, Loan, Setting};
+pub use other_hand::OtherHand;
 pub use outcome::Outcome;
-pub use policy::{Pinned, Policy, PolicyError, SysctlUse};
-pub use record::{Hold, Observed, Record, Removal, State, Transition};
+pub use policy::{
+    FallbackUse, OnDeadline, OtherHands, PersistenceUse, Pinned, Policy, PolicyError, SysctlUse, Then,
+};
+pub use pool::capacity;
+pub use record::{Observed, Reason, Record, Removal, Seen, Transition};
+pub use rules::{Adopt, Adopted, All, Match, Rule, Rules};
+pub use state::State;
 pub use step::{Step, step};

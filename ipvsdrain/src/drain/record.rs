@@ -2,16 +2,22 @@
 //!
 //! Everything but [`Record::observed`] is durable: the journal keeps it, and a restarted daemon goes on from it.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::agreement::Ahead;
+use super::deadline::Overdue;
 use super::evidence::Witness;
 use super::facts::{Flows, Lacking};
+use super::floor::Capacity;
+use super::hold::Hold;
+use super::leak::{AtQuiesce, Leaks};
+use super::lending::Borrowed;
+use super::lull::Lull;
 use super::outcome::Outcome;
-use super::policy::Policy;
+use super::policy::{Policy, Then};
+use super::state::State;
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -23,12 +29,26 @@ pub struct Record {
     pub id: u64,
     pub service: VirtualService,
     pub server: RealServer,
+    #[serde(default)]
+    pub reason: Reason,
     /// Who asked, and why: free text.
     pub who: String,
     pub why: String,
+    /// The number of a change or an incident: free text.
+    #[serde(default)]
+    pub ticket: String,
+    /// Asked for in spite of the capacity floor.
+    #[serde(default)]
+    pub forced: bool,
+    /// Decide and count, and change nothing.
+    #[serde(default)]
+    pub shadow: bool,
     pub policy: Policy,
-    /// The server as it was before weight 0.
+    /// The server as it was before weight 0; of an adopted one the weight is 0 where nobody knows it.
     pub before: Configuration,
+    /// What the service could do without it, when the drain began.
+    #[serde(default)]
+    pub capacity: Capacity,
     pub state: State,
     pub transitions: Vec<Transition>,
     /// Decided and journalled: a server now missing from the table was removed by us.
@@ -39,8 +59,23 @@ pub struct Record {
     /// How the two witnesses' counts compare, so that a later process can tell whether they still agree.
     #[serde(default)]
     pub ahead: Option<Ahead>,
-    /// `expire_nodest_conn` is ours for a moment; this is the value to put back.
-    pub borrowed_expire_nodest: Option<bool>,
+    /// Settings that are on because of this drain, and what they are owed.
+    #[serde(default)]
+    pub borrowed: Borrowed,
+    #[serde(default)]
+    pub overdue: Option<Overdue>,
+    /// How often it was quiesced again after another hand gave it a weight.
+    #[serde(default)]
+    pub reasserted: u32,
+    /// Since when it is out of the table by another hand, where its return is waited for.
+    #[serde(default)]
+    pub gone_since: Option<Moment>,
+    /// Where the count of new flows stood at weight 0.
+    #[serde(default)]
+    pub at_quiesce: Option<AtQuiesce>,
+    /// In shadow mode: when it would have been removed first.
+    #[serde(default)]
+    pub would_remove_at: Option<Moment>,
     /// The boot in which [`Moment`]s and the kernel's table make sense.
     pub boot_id: String,
     pub started_at: Moment,
@@ -60,6 +95,15 @@ pub struct Removal {
     pub entries: u64,
     /// UDP flows that were live then: the kernel schedules them anew.
     pub migrated: u64,
+    /// TCP flows that were live then and cut, because the deadline said so.
+    #[serde(default)]
+    pub cut: u64,
+    /// Requests that may have been unanswered then, under masquerade: their replies could not come back.
+    #[serde(default)]
+    pub risked: u64,
+    /// It was not proven empty: the deadline had passed.
+    #[serde(default)]
+    pub by_deadline: bool,
 }
 
 impl Removal {
@@ -80,12 +124,18 @@ impl Removal {
 impl Record {
     /// Its end was reached, nothing is owed any more, and what it cost is settled.
     pub fn is_over(&self) -> bool {
-        self.state.is_final() && self.borrowed_expire_nodest.is_none() && !self.is_counting()
+        self.state.is_final() && self.borrowed.is_empty() && !self.is_counting()
     }
 
-    /// The server is gone, and it is not settled yet whether packets were lost.
+    /// The server is gone, by us or under our eyes in shadow mode, and it is not settled yet whether packets were lost.
     pub fn is_counting(&self) -> bool {
-        self.state == State::Removed && self.removal.is_some() && self.outcome.is_none()
+        let gone = self.state == State::Removed || (self.shadow && self.state == State::Yielded);
+        gone && self.removal.is_some() && self.outcome.is_none()
+    }
+
+    /// Nothing is left to do but to keep the server at weight 0.
+    pub fn is_kept(&self) -> bool {
+        self.state == State::Drained && self.policy.then == Then::Keep
     }
 
     /// When the server was first seen at weight 0.
@@ -115,52 +165,17 @@ impl Record {
     }
 }
 
-/// Where a drain stands. `pooled -> draining -> quiet -> drained -> removed` is the way it means to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What a drain is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Recorded; the weight is not known to be 0 yet.
-    Pooled,
-    /// Weight 0, flows are live or the evidence is not in.
-    Draining,
-    /// No flow is live; the silence has not lasted long enough on both witnesses.
-    Quiet,
-    /// Proven empty.
-    Drained,
-    /// Out of the table, by us.
-    Removed,
-    /// On the way back to its weight.
-    Restoring,
-    /// Back with its weight and attributes.
-    Restored,
-    /// Another hand changed the server meanwhile: nothing more is done to it.
-    Yielded,
-}
-
-impl State {
-    /// Nothing more happens to the server in this state.
-    pub const fn is_final(self) -> bool {
-        matches!(self, State::Removed | State::Restored | State::Yielded)
-    }
-
-    pub const fn word(self) -> &'static str {
-        match self {
-            State::Pooled => "pooled",
-            State::Draining => "draining",
-            State::Quiet => "quiet",
-            State::Drained => "drained",
-            State::Removed => "removed",
-            State::Restoring => "restoring",
-            State::Restored => "restored",
-            State::Yielded => "yielded",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
+pub enum Reason {
+    /// An operator or a script asked for it.
+    #[default]
+    Planned,
+    /// Its checks failed.
+    Failure,
+    /// Another hand had set the weight to 0, and the configuration takes that for a request.
+    Adopted,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +184,19 @@ pub struct Transition {
     pub from: State,
     pub to: State,
     pub why: String,
+    /// What was seen then; a journal of before this was kept has none.
+    #[serde(default)]
+    pub evidence: Option<Seen>,
+}
+
+/// The evidence at a transition, in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Live flows, if they were known.
+    pub flows: Option<Flows>,
+    pub entries: u64,
+    /// For how long the kernel's counter had not moved, in seconds.
+    pub still_secs: u64,
 }
 
 /// What the last step saw.
@@ -183,64 +211,10 @@ pub struct Observed {
     pub active: u32,
     pub entries: u64,
     pub witness: Option<Witness>,
+    pub leaks: Option<Leaks>,
+    /// Waiting for a moment in which no request is unanswered.
+    pub lull: Option<Lull>,
     pub held: Option<Hold>,
     /// An action of the last step failed: the fault's text.
     pub failed: Option<String>,
-}
-
-/// Why a drain does not go on. Each names what would let it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "cause", content = "detail")]
-pub enum Hold {
-    #[error("the IPVS table cannot be read: {0}")]
-    TableUnknown(String),
-    #[error("evidence unknown: live flows cannot be observed: {0}")]
-    FlowsUnknown(String),
-    #[error("evidence unknown: the kernel's packet counters cannot be trusted: {0}")]
-    CountersUnknown(String),
-    #[error(
-        "evidence contradicts itself: the kernel counted packets to this server that the observer did not see; \
-         both must be silent for a whole quiet window"
-    )]
-    ObserverBlind,
-    #[error(
-        "evidence contradicts itself: packets are forwarded to this server and the kernel's counter stands still; \
-         look at net.ipv4.vs.run_estimation and est_cpulist"
-    )]
-    CountersFrozen,
-    #[error(
-        "{0} entries are left, net.ipv4.vs.expire_nodest_conn is 0 and may not be touched: they must expire first"
-    )]
-    EntriesLeft(u64),
-    #[error(
-        "pinned UDP flows can only be migrated with net.ipv4.vs.expire_nodest_conn=1: set it, or allow the scoped \
-         use of it"
-    )]
-    MigrationNeedsSysctl,
-    #[error(
-        "pinned UDP flows can only be migrated where flows are counted: the kernel's counters do not tell UDP from \
-         TCP, so this waits until no packet is forwarded"
-    )]
-    MigrationNeedsFlows,
-    #[error("net.ipv4.vs.expire_nodest_conn cannot be read: {0}")]
-    SysctlUnknown(String),
-    #[error("no other real server of the service has a weight: its flows would have nowhere to go")]
-    NoOtherServer,
-    #[error("{0}")]
-    ActionFailed(String),
-}
-
-impl Hold {
-    /// Nothing can be concluded; the drain goes on as soon as the evidence is back.
-    pub const fn is_unknown_evidence(&self) -> bool {
-        matches!(
-            self,
-            Hold::TableUnknown(_)
-                | Hold::FlowsUnknown(_)
-                | Hold::CountersUnknown(_)
-                | Hold::ObserverBlind
-                | Hold::CountersFrozen
-                | Hold::SysctlUnknown(_)
-        )
-    }
 }

@@ -77,7 +77,7 @@ fn counters_alone_never_blame_an_observer_that_counts_nothing() {
     let record = Record {
         state: State::Draining,
         removal: None,
-        borrowed_expire_nodest: None,
+        borrowed: Borrowed::default(),
         ..still
     };
     let moved = step(&record, &alone(501), at(30));

@@ -2,11 +2,17 @@
 
 use super::action::{Action, Note};
 use super::agreement::{self, Ahead};
-use super::facts::{Evidence, Facts, Flows, Server, Table};
+use super::facts::{AtZero, Evidence, Facts, Flows, Server, Table};
+use super::hold::Hold;
 use super::judgement::{Judgement, judge};
+use super::leak::AtQuiesce;
+use super::lending::Setting;
+use super::lull::Lull;
+use super::other_hand::OtherHand;
 use super::outcome;
-use super::policy::SysctlUse;
-use super::record::{Hold, Observed, Record, Removal, State, Transition};
+use super::policy::{FallbackUse, OnDeadline, PersistenceUse, Pinned, Then};
+use super::record::{Observed, Record, Seen, Transition};
+use super::state::State;
 use crate::moment::Moment;
 
 /// What a step decided. The record is journalled before any action is performed.
@@ -31,8 +37,12 @@ pub fn step(record: &Record, facts: &Facts, now: Moment) -> Step {
         State::Restoring => step.restore(facts, now),
         State::Removed | State::Restored | State::Yielded => None,
     };
-    step.put_sysctl_back(facts, now);
+    step.give_back_what_is_not_needed(facts, now);
     step.settle(facts, now);
+    if step.record.shadow {
+        step.actions
+            .retain(|action| matches!(action, Action::Watch | Action::Unwatch));
+    }
     let failed = if step.actions.is_empty() {
         None
     } else {
@@ -59,7 +69,11 @@ impl Step {
                     Some(witness) => witness.sample(server.traffic(), counted.as_ref(), now),
                     None => agreement::resume(self.record.ahead, server.traffic(), counted.as_ref(), now),
                 };
-                (server.active, server.entries(), Some(witness))
+                (
+                    server.active,
+                    server.entries(),
+                    Some(witness.with_active(server.active, now)),
+                )
             }
             Table::Unknown(_) => (before.active, before.entries, before.witness),
             Table::NoService | Table::NoServer => (0, 0, None),
@@ -67,7 +81,6 @@ impl Step {
         if let (Table::Present(server), Some(flows)) = (&facts.table, counted.as_ref()) {
             self.record.ahead = Ahead::sample(self.record.ahead, server.traffic(), flows);
         }
-        let (held, failed) = (before.held.clone(), before.failed.clone());
         self.record.observed = Observed {
             at: Some(now),
             flows,
@@ -75,17 +88,15 @@ impl Step {
             active,
             entries,
             witness,
-            held,
-            failed,
+            leaks: before.leaks.clone(),
+            lull: before.lull,
+            held: before.held.clone(),
+            failed: before.failed.clone(),
         };
     }
 
-    /// A borrowed sysctl goes back once the kernel has flushed what the removal left; in any state, for a crash
-    /// may have come between.
-    fn put_sysctl_back(&mut self, facts: &Facts, now: Moment) {
-        let Some(before) = self.record.borrowed_expire_nodest else {
-            return;
-        };
+    /// A borrowed setting goes back once nothing needs it; in any state, for a crash may have come between.
+    fn give_back_what_is_not_needed(&mut self, facts: &Facts, now: Moment) {
         let removes = self
             .actions
             .iter()
@@ -94,15 +105,13 @@ impl Step {
             .record
             .removal
             .is_some_and(|removal| now.since(removal.asked_at) < removal.flush_time());
-        if removes || flushing {
-            return;
+        if !removes && !flushing {
+            self.give_back(Setting::ExpireNodest, facts);
         }
-        if facts.expire_nodest_borrowed_elsewhere.is_some()
-            || facts.expire_nodest_conn == Evidence::Known(before)
-        {
-            self.record.borrowed_expire_nodest = None;
-        } else {
-            self.actions.push(Action::SetExpireNodest(before));
+        // Until the server has left the table, or has its weight.
+        if self.record.state.is_final() {
+            self.give_back(Setting::QuiescentTemplate, facts);
+            self.give_back(Setting::Fallback, facts);
         }
     }
 
@@ -123,10 +132,46 @@ impl Step {
         self.watch(facts);
         if server.configuration.weight == 0 {
             self.go(State::Draining, "its weight is 0".to_owned(), now);
-        } else {
-            self.actions.push(Action::Quiesce);
+            return None;
         }
+        // Until it is quiesced, whatever another hand makes of it is what it is to come back as.
+        self.record.before = server.configuration;
+        if let Err(held) = self.floor(facts) {
+            return Some(held);
+        }
+        // The weight comes last: whatever protects new flows must be on before.
+        self.protect_new_flows(facts);
+        self.actions.push(Action::Quiesce);
         None
+    }
+
+    /// Others may have left since the drain was admitted.
+    pub(super) fn floor(&self, facts: &Facts) -> Result<(), Hold> {
+        if self.record.forced || self.record.shadow {
+            return Ok(());
+        }
+        self.record
+            .policy
+            .floor
+            .check(facts.capacity)
+            .map_err(Hold::Floor)
+    }
+
+    /// Turns on what keeps new flows from a server at weight 0 without a loss, as far as the policy allows.
+    fn protect_new_flows(&mut self, facts: &Facts) {
+        let Evidence::Known(Some(service)) = &facts.service else {
+            return;
+        };
+        if self.record.shadow {
+            return;
+        }
+        let policy = self.record.policy;
+        if policy.fallback == FallbackUse::Set && matches!(service.scheduler.at_zero, AtZero::Fallback(_)) {
+            self.keep_borrowed(Setting::Fallback, facts);
+        }
+        if policy.persistence == PersistenceUse::Set && service.persistent {
+            self.keep_borrowed(Setting::QuiescentTemplate, facts);
+        }
     }
 
     fn drain(&mut self, facts: &Facts, now: Moment) -> Option<Hold> {
@@ -134,26 +179,79 @@ impl Step {
             Ok(server) => server,
             Err(held) => return held,
         };
+        // It is in the table: a removal that was asked for did not come to pass, or another hand put it back. In the
+        // latter case the kernel may still flush.
+        self.record.removal = self
+            .record
+            .removal
+            .filter(|removal| now.since(removal.asked_at) < removal.flush_time());
+        self.record.gone_since = None;
         let weight = server.configuration.weight;
         if weight != 0 {
-            self.go(
-                State::Yielded,
-                format!("another hand set its weight to {weight}"),
-                now,
-            );
-            return None;
+            return self.other_hand(OtherHand::Raised(weight), facts, now);
         }
+        self.take_over_attributes(&server.configuration);
         self.watch(facts);
+        self.protect_new_flows(facts);
+        self.count_leaks(facts);
         let witness = self.record.observed.witness?;
-        match judge(&self.record, server, facts, &witness, now) {
+        let judgement = judge(&self.record, server, facts, &witness, now);
+        let deadline = self.on_deadline(now);
+        if !matches!(judgement, Judgement::Pinned { .. }) {
+            self.record.observed.lull = None;
+        }
+        let restores = deadline == Some(OnDeadline::Restore) && !self.record.shadow;
+        if restores && !matches!(judgement, Judgement::Drained { .. }) {
+            self.go(State::Restoring, "the deadline passed".to_owned(), now);
+            return self.restore(facts, now);
+        }
+        self.follow(judgement, deadline, server, facts, now)
+    }
+
+    /// What follows from the evidence.
+    fn follow(
+        &mut self,
+        judgement: Judgement,
+        deadline: Option<OnDeadline>,
+        server: &Server,
+        facts: &Facts,
+        now: Moment,
+    ) -> Option<Hold> {
+        let pinned = self.record.policy.pinned;
+        match judgement {
+            Judgement::Held(hold) if deadline == Some(OnDeadline::Remove) && !hold.is_unknown_evidence() => {
+                self.remove_by_deadline(server, facts, now)
+            }
             Judgement::Held(hold) => {
                 self.go(State::Draining, hold.to_string(), now);
                 Some(hold)
             }
-            Judgement::Live(why) => {
-                self.go(State::Draining, why, now);
-                None
+            Judgement::Drained { why } => {
+                self.go(State::Drained, why, now);
+                match self.record.policy.then {
+                    Then::Keep => None,
+                    Then::Remove => self.remove_empty(server, facts, now),
+                }
             }
+            Judgement::Pinned { udp } if pinned == Pinned::Hold => {
+                self.go(
+                    State::Draining,
+                    format!("only {udp} pinned UDP flows are live"),
+                    now,
+                );
+                Some(Hold::PinnedFlows(udp))
+            }
+            Judgement::Pinned { udp }
+                if pinned == Pinned::Migrate && self.record.policy.then == Then::Remove =>
+            {
+                self.go(
+                    State::Draining,
+                    format!("only {udp} UDP flows are live, and may be migrated"),
+                    now,
+                );
+                self.migrate(udp, server, facts, now)
+            }
+            _ if deadline == Some(OnDeadline::Remove) => self.remove_by_deadline(server, facts, now),
             Judgement::Quiet { lasted, needed } => {
                 let why = format!(
                     "no live flow; silent for {} of {} s",
@@ -163,134 +261,47 @@ impl Step {
                 self.go(State::Quiet, why, now);
                 None
             }
-            Judgement::Drained { why } => {
-                self.go(State::Drained, why, now);
-                self.remove(server, facts, 0, now)
-            }
-            Judgement::Migratable { udp } => {
-                self.go(
-                    State::Draining,
-                    format!("only {udp} UDP flows are live, and may be migrated"),
-                    now,
-                );
-                self.remove(server, facts, udp, now)
+            Judgement::Pinned { .. } | Judgement::Live(_) => {
+                let why = match judgement {
+                    Judgement::Live(why) => why,
+                    _ => "pinned UDP flows are live".to_owned(),
+                };
+                self.go(State::Draining, why.clone(), now);
+                deadline.map(|_| Hold::DeadlinePassed(why))
             }
         }
     }
 
-    /// Removes the server, `migrating` that many live UDP flows, if no stale entry can swallow a late packet.
-    fn remove(&mut self, server: &Server, facts: &Facts, migrating: u64, now: Moment) -> Option<Hold> {
-        if server.others_weight == 0 {
-            return Some(Hold::NoOtherServer);
+    fn count_leaks(&mut self, facts: &Facts) {
+        let flows = self.record.observed.flows;
+        self.record.at_quiesce = AtQuiesce::sample(self.record.at_quiesce, flows.as_ref());
+        let leaks = flows
+            .zip(self.record.at_quiesce)
+            .and_then(|(flows, at_quiesce)| at_quiesce.leaks(&flows, facts));
+        if self.record.observed.leaks.is_none() {
+            self.notes.extend(leaks.clone().map(Note::Leaking));
         }
-        let expire_nodest = match &facts.expire_nodest_conn {
-            Evidence::Known(value) => *value,
-            Evidence::Unknown(why) => return Some(Hold::SysctlUnknown(why.clone())),
-        };
-        match (expire_nodest, self.record.policy.sysctl) {
-            (true, _) => {
-                // On because of another drain: it must not go off before the flush of this one either.
-                let owed = self
-                    .record
-                    .borrowed_expire_nodest
-                    .or(facts.expire_nodest_borrowed_elsewhere);
-                self.record.borrowed_expire_nodest = owed;
-                self.actions.push(Action::Remove {
-                    needs_expire_nodest: true,
-                });
-            }
-            (false, SysctlUse::Scoped) => {
-                self.record.borrowed_expire_nodest = Some(false);
-                self.actions.push(Action::SetExpireNodest(true));
-                self.actions.push(Action::Remove {
-                    needs_expire_nodest: true,
-                });
-            }
-            (false, SysctlUse::Never) if migrating > 0 => return Some(Hold::MigrationNeedsSysctl),
-            (false, SysctlUse::Never) if server.entries() > 0 => {
-                return Some(Hold::EntriesLeft(server.entries()));
-            }
-            (false, SysctlUse::Never) => self.actions.push(Action::Remove {
-                needs_expire_nodest: false,
-            }),
-        }
-        self.record.removal = Some(Removal {
-            asked_at: now,
-            entries: server.entries(),
-            migrated: migrating,
-        });
-        None
-    }
-
-    fn restore(&mut self, facts: &Facts, now: Moment) -> Option<Hold> {
-        let before = self.record.before;
-        match &facts.table {
-            Table::Unknown(why) => Some(Hold::TableUnknown(why.clone())),
-            Table::NoService => {
-                self.go(
-                    State::Yielded,
-                    "its virtual service is gone from the table".to_owned(),
-                    now,
-                );
-                None
-            }
-            Table::NoServer if self.record.removal.is_some() => {
-                self.actions.push(Action::Add(before));
-                None
-            }
-            Table::NoServer => {
-                self.go(State::Yielded, "another hand removed it".to_owned(), now);
-                None
-            }
-            Table::Present(server) if server.configuration.weight == before.weight => {
-                self.go(
-                    State::Restored,
-                    format!("its weight is {} again", before.weight),
-                    now,
-                );
-                None
-            }
-            Table::Present(server) if server.configuration.weight == 0 => {
-                self.actions.push(Action::SetWeight(before.weight));
-                None
-            }
-            Table::Present(server) => {
-                let weight = server.configuration.weight;
-                self.go(
-                    State::Yielded,
-                    format!("another hand set its weight to {weight}"),
-                    now,
-                );
-                None
-            }
-        }
+        self.record.observed.leaks = leaks;
     }
 
     /// The server in the table; or the drain ends, or is held, because it is not known to be there.
     fn present<'a>(&mut self, facts: &'a Facts, now: Moment) -> Result<&'a Server, Option<Hold>> {
-        match &facts.table {
-            Table::Present(server) => Ok(server),
-            Table::Unknown(why) => Err(Some(Hold::TableUnknown(why.clone()))),
-            Table::NoServer if self.record.removal.is_some() => {
-                let why = match self.record.removal.map_or(0, |removal| removal.migrated) {
-                    0 => "proven empty, taken out of the table".to_owned(),
-                    n => format!("taken out of the table; {n} live UDP flows were scheduled anew"),
-                };
-                self.go(State::Removed, why, now);
+        let what = match &facts.table {
+            Table::Present(server) => return Ok(server),
+            Table::Unknown(why) => return Err(Some(Hold::TableUnknown(why.clone()))),
+            Table::NoServer => OtherHand::Removed,
+            Table::NoService => OtherHand::ServiceGone,
+        };
+        if self.record.shadow {
+            self.removed_by_another(what, now);
+            return Err(None);
+        }
+        match self.record.removal {
+            Some(removal) if what == OtherHand::Removed => {
+                self.go(State::Removed, removal.told(), now);
                 Err(None)
             }
-            Table::NoServer => {
-                self.go(State::Yielded, "another hand removed it".to_owned(), now);
-                Err(None)
-            }
-            Table::NoService => {
-                self.go(
-                    State::Yielded,
-                    "its virtual service is gone from the table".to_owned(),
-                    now,
-                );
-                Err(None)
-            }
+            _ => Err(self.other_hand(what, facts, now)),
         }
     }
 
@@ -300,28 +311,46 @@ impl Step {
         }
     }
 
-    fn go(&mut self, to: State, why: String, now: Moment) {
+    pub(super) fn go(&mut self, to: State, why: String, now: Moment) {
         let from = self.record.state;
         if from == to {
             return;
         }
         self.record.state = to;
+        let observed = &self.record.observed;
+        let evidence = Some(Seen {
+            flows: observed.flows,
+            entries: observed.entries,
+            still_secs: observed
+                .witness
+                .map_or(0, |witness| witness.still_for(now).as_secs()),
+        });
         self.record.transitions.push(Transition {
             at: now,
             from,
             to,
             why: why.clone(),
+            evidence,
         });
         self.notes.push(Note::Transition { from, to, why });
     }
 
     fn hold(&mut self, held: Option<Hold>) {
         let before = self.record.observed.held.take();
-        if before != held {
+        // The numbers in it may change; the cause is said once.
+        let same = before.as_ref().map(std::mem::discriminant) == held.as_ref().map(std::mem::discriminant);
+        if !same {
             self.notes
                 .extend(before.filter(|_| held.is_none()).map(Note::Released));
             self.notes.extend(held.clone().map(Note::Held));
         }
         self.record.observed.held = held;
+    }
+
+    /// Takes the sample that [`Lull`] compares.
+    pub(super) fn lull(&mut self, flows: &Flows, now: Moment) -> Lull {
+        let lull = Lull::sample(self.record.observed.lull, flows, now);
+        self.record.observed.lull = Some(lull);
+        lull
     }
 }

@@ -23,10 +23,32 @@ pub(super) fn server(weight: u32) -> Server {
         persistent: 0,
         packets: 500,
         packets_out: 0,
-        dropping_scheduler: None,
-        others_weight: 2,
     }
 }
+
+/// A service with two more servers like this one.
+pub(super) fn around(at_zero: AtZero) -> Service {
+    let other = |last: u8| Member {
+        server: crate::identity::RealServer(([10, 1, 0, last], 53).into()),
+        weight: 5,
+        full: 5,
+    };
+    Service {
+        scheduler: Scheduler {
+            name: "mh".to_owned(),
+            at_zero,
+        },
+        persistent: false,
+        others: vec![other(6), other(7)],
+    }
+}
+
+pub(super) const ENOUGH: Capacity = Capacity {
+    servers_left: 2,
+    servers_total: 3,
+    weight_left: 10,
+    weight_total: 15,
+};
 
 pub(super) fn flows() -> Flows {
     Flows {
@@ -35,6 +57,7 @@ pub(super) fn flows() -> Flows {
         tcp_closing: 0,
         forwarded: 0,
         packets: 0,
+        started: 0,
         last_packet: None,
         watched_since: at(0),
         rung: Rung::Probes,
@@ -48,8 +71,13 @@ pub(super) fn facts(server: Server, flows: Flows) -> Facts {
         flows: Evidence::Known(flows),
         lacking: Lacking::default(),
         counters: Evidence::Known(()),
+        service: Evidence::Known(Some(around(AtZero::Skips))),
+        capacity: ENOUGH,
         expire_nodest_conn: Evidence::Known(false),
-        expire_nodest_borrowed_elsewhere: None,
+        expire_quiescent_template: Evidence::Known(false),
+        reuses_connections: Evidence::Known(false),
+        flushes_entries: true,
+        borrowed_elsewhere: Borrowed::default(),
         watched: true,
     }
 }
@@ -59,20 +87,33 @@ pub(super) fn request(policy: Policy) -> Request {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),
         policy,
+        reason: Reason::Planned,
         who: "tester".to_owned(),
         why: String::new(),
+        ticket: String::new(),
+        forced: false,
+        shadow: false,
+        weight_before: None,
     }
 }
 
-fn begun(policy: Policy) -> Record {
-    begin(
-        &request(policy),
-        &facts(server(5), flows()).table,
-        "boot",
-        at(0),
-        0,
-    )
-    .unwrap()
+/// Asks for a drain of what these facts show.
+pub(super) fn ask(request: &Request, facts: &Facts) -> Result<Record, Refusal> {
+    let ground = Ground {
+        table: &facts.table,
+        service: match &facts.service {
+            Evidence::Known(service) => service.as_ref(),
+            Evidence::Unknown(_) => None,
+        },
+        capacity: facts.capacity,
+        boot_id: "boot",
+        now_unix: 0,
+    };
+    begin(request, &ground, at(0))
+}
+
+pub(super) fn begun(policy: Policy) -> Record {
+    ask(&request(policy), &facts(server(5), flows())).unwrap()
 }
 
 /// A drain that was found at weight 0 at second 0.
@@ -88,8 +129,13 @@ pub(super) fn run(mut record: Record, facts: &Facts, from: u64, until: u64) -> S
     step(&record, facts, at(until))
 }
 
+/// What `expire_nodest_conn` is owed.
+fn owed(record: &Record) -> Option<bool> {
+    record.borrowed.expire_nodest.map(|loan| loan.before)
+}
+
 const SCOPED_REMOVAL: [Action; 2] = [
-    Action::SetExpireNodest(true),
+    Action::Set(Setting::ExpireNodest, true),
     Action::Remove {
         needs_expire_nodest: true,
     },
@@ -120,7 +166,7 @@ fn silence_of_the_whole_window_and_not_a_second_less_removes() {
     assert_eq!(after.record.state, State::Drained);
     assert_eq!(after.actions, SCOPED_REMOVAL);
     assert_eq!(
-        after.record.borrowed_expire_nodest,
+        owed(&after.record),
         Some(false),
         "journalled before it is touched"
     );
@@ -165,22 +211,17 @@ fn a_borrowed_sysctl_is_put_back_after_the_flush_in_every_state() {
             "{state}: the kernel may still flush"
         );
         let due = step(&record, &on, at(NEEDED + 2));
-        assert_eq!(due.actions, [Action::SetExpireNodest(false)], "{state}");
         assert_eq!(
-            due.record.borrowed_expire_nodest,
-            Some(false),
-            "owed until it reads 0"
+            due.actions,
+            [Action::Set(Setting::ExpireNodest, false)],
+            "{state}"
         );
+        assert_eq!(owed(&due.record), Some(false), "owed until it reads 0");
         let off = Facts {
             expire_nodest_conn: Evidence::Known(false),
             ..on.clone()
         };
-        assert_eq!(
-            step(&due.record, &off, at(NEEDED + 2))
-                .record
-                .borrowed_expire_nodest,
-            None
-        );
+        assert_eq!(owed(&step(&due.record, &off, at(NEEDED + 2)).record), None);
     }
 }
 
@@ -203,7 +244,7 @@ fn a_larger_table_gets_a_longer_flush() {
     assert_eq!(step(&removed, &on, at(NEEDED + 3)).actions, [Action::Unwatch]);
     assert_eq!(
         step(&removed, &on, at(NEEDED + 4)).actions[0],
-        Action::SetExpireNodest(false)
+        Action::Set(Setting::ExpireNodest, false)
     );
 }
 
@@ -211,7 +252,13 @@ fn a_larger_table_gets_a_longer_flush() {
 fn two_drains_share_one_borrowed_sysctl() {
     let lent = Facts {
         expire_nodest_conn: Evidence::Known(true),
-        expire_nodest_borrowed_elsewhere: Some(false),
+        borrowed_elsewhere: Borrowed {
+            expire_nodest: Some(Loan {
+                before: false,
+                seen_on: true,
+            }),
+            ..Borrowed::default()
+        },
         ..facts(server(0), flows())
     };
     let second = run(draining(Policy::default()), &lent, 1, NEEDED);
@@ -222,7 +269,7 @@ fn two_drains_share_one_borrowed_sysctl() {
         }]
     );
     assert_eq!(
-        second.record.borrowed_expire_nodest,
+        owed(&second.record),
         Some(false),
         "it must last for this flush too"
     );
@@ -234,19 +281,16 @@ fn two_drains_share_one_borrowed_sysctl() {
     };
     let left_to_the_other = step(&second.record, &gone, at(NEEDED + 2));
     assert_eq!(
-        (
-            left_to_the_other.actions,
-            left_to_the_other.record.borrowed_expire_nodest
-        ),
+        (left_to_the_other.actions, owed(&left_to_the_other.record)),
         (vec![], None)
     );
     let last = Facts {
-        expire_nodest_borrowed_elsewhere: None,
+        borrowed_elsewhere: Borrowed::default(),
         ..gone
     };
     assert_eq!(
         step(&second.record, &last, at(NEEDED + 2)).actions,
-        [Action::SetExpireNodest(false)]
+        [Action::Set(Setting::ExpireNodest, false)]
     );
 }
 
@@ -508,51 +552,6 @@ fn without_the_sysctl_the_last_entry_must_be_gone() {
         run(draining(pinned), &live, 1, 200).record.observed.held,
         Some(Hold::MigrationNeedsSysctl)
     );
-}
-
-#[test]
-fn the_last_server_with_a_weight_is_neither_drained_nor_removed() {
-    let alone = Server {
-        others_weight: 0,
-        ..server(5)
-    };
-    let refused = begin(
-        &request(Policy::default()),
-        &facts(alone, flows()).table,
-        "boot",
-        at(0),
-        0,
-    );
-    assert!(matches!(refused, Err(Refusal::LastServer { .. })));
-    let others_left = facts(
-        Server {
-            others_weight: 0,
-            ..server(0)
-        },
-        flows(),
-    );
-    let held = run(draining(Policy::default()), &others_left, 1, 100);
-    assert_eq!(
-        (held.record.observed.held, held.actions.len()),
-        (Some(Hold::NoOtherServer), 0)
-    );
-}
-
-#[test]
-fn a_scheduler_that_drops_at_weight_zero_is_refused() {
-    let dropping = Server {
-        dropping_scheduler: Some("mh".to_owned()),
-        ..server(5)
-    };
-    let refused = begin(
-        &request(Policy::default()),
-        &facts(dropping, flows()).table,
-        "boot",
-        at(0),
-        0,
-    )
-    .unwrap_err();
-    assert!(refused.to_string().contains("mh-fallback"), "{refused}");
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub struct Reading {
     pub forwarded: u64,
     /// Packets from the server that passed through IPVS (masquerade), of tracked flows. On the rung of probes alone.
     pub replied: u64,
+    /// Flows that began since the watch did, and were not in the kernel's table then; those too that woke up after the
+    /// longest window. Known on the rung of probes alone.
+    pub started: u64,
     /// What came in; or why that is not known.
     pub arrivals: Result<Arrivals, String>,
     /// The last packet in either direction; `None` if none was seen.
@@ -77,6 +80,7 @@ impl Reading {
             live_tcp_closing: 0,
             forwarded: 0,
             replied: 0,
+            started: 0,
             arrivals: Err("arrivals are not counted on this rung".to_owned()),
             last_packet: None,
             untracked: 0,
@@ -200,6 +204,7 @@ pub(super) fn of(
         live_tcp_closing: live(Class::TcpClosing),
         forwarded: last.forwarded,
         replied: last.packets.saturating_sub(last.forwarded),
+        started: last.flows_started,
         last_packet: (last.last_packet != 0).then(|| Moment::from_nanos(last.last_packet)),
         untracked: last.untracked,
         mistaken: health.mistaken + health.unreadable,

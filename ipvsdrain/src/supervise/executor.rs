@@ -29,7 +29,7 @@ async fn perform_one(kernel: &mut impl Kernel, record: &Record, action: &Action)
         Action::Quiesce => kernel.set_weight(service, server, 0).await,
         Action::SetWeight(weight) => kernel.set_weight(service, server, *weight).await,
         Action::Add(configuration) => kernel.add(service, server, configuration).await,
-        Action::SetExpireNodest(on) => kernel.set_expire_nodest(*on),
+        Action::Set(setting, on) => kernel.set(service, *setting, *on).await,
         Action::Remove {
             needs_expire_nodest: true,
         } if kernel.expire_nodest() != Evidence::Known(true) => Err(Fault(format!(

@@ -8,8 +8,11 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::kernel::{Fault, Kernel, Listing};
-use crate::drain::{Arrivals, Evidence, Flows, Lacking, Policy, Rung, Server, Table};
+use super::kernel::{Fault, Found, Kernel, Listing};
+use crate::drain::{
+    Arrivals, AtZero, Evidence, Flows, Lacking, Member, Policy, Rung, Scheduler, Server, Service, Setting,
+    Table,
+};
 use crate::forwarding::{Configuration, Forwarding};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -31,10 +34,17 @@ pub(crate) enum Trouble {
 pub(crate) struct Death;
 
 #[derive(Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "they are switches of the host, and not states of one thing"
+)]
 pub(crate) struct Host {
     pub(crate) now: Moment,
     pub(crate) server: Option<Configuration>,
     pub(crate) expire_nodest: bool,
+    pub(crate) quiescent_template: bool,
+    pub(crate) at_zero: AtZero,
+    pub(crate) persistent: bool,
     pub(crate) watched_since: Option<Moment>,
     /// UDP flows send until then.
     pub(crate) flows_until: Moment,
@@ -68,6 +78,9 @@ impl FakeKernel {
             now,
             server: Some(ORIGINAL),
             expire_nodest: false,
+            quiescent_template: false,
+            at_zero: AtZero::Skips,
+            persistent: false,
             watched_since: None,
             flows_until: now + Duration::from_secs(20),
             details: Vec::new(),
@@ -105,7 +118,40 @@ impl FakeKernel {
     }
 }
 
+/// This server in the table, without traffic.
+fn server(configuration: Configuration) -> Server {
+    Server {
+        configuration,
+        active: 0,
+        inactive: 3,
+        persistent: 0,
+        packets: 0,
+        packets_out: 0,
+    }
+}
+
+pub(crate) fn present(weight: u32) -> Table {
+    Table::Present(server(Configuration { weight, ..ORIGINAL }))
+}
+
 impl Host {
+    /// Two more servers are behind the service.
+    fn around(&self) -> Service {
+        let other = |last: u8| Member {
+            server: RealServer(([10, 1, 0, last], 53).into()),
+            weight: 5,
+            full: 5,
+        };
+        Service {
+            scheduler: Scheduler {
+                name: "rr".to_owned(),
+                at_zero: self.at_zero,
+            },
+            persistent: self.persistent,
+            others: vec![other(6), other(7)],
+        }
+    }
+
     fn live(&self) -> bool {
         self.server.is_some() && self.now < self.flows_until
     }
@@ -125,20 +171,18 @@ impl Kernel for FakeKernel {
         host.now = host.now + span;
     }
 
-    async fn table(&mut self, _: &VirtualService, _: &RealServer) -> Table {
+    async fn table(&mut self, _: &VirtualService, _: &RealServer) -> Found {
         let host = self.0.borrow();
-        host.server.map_or(Table::NoServer, |configuration| {
+        let table = host.server.map_or(Table::NoServer, |configuration| {
             Table::Present(Server {
-                configuration,
-                active: 0,
-                inactive: 3,
-                persistent: 0,
                 packets: host.last_packet().as_nanos() / 1_000_000_000,
-                packets_out: 0,
-                dropping_scheduler: None,
-                others_weight: 2,
+                ..server(configuration)
             })
-        })
+        });
+        Found {
+            table,
+            service: Evidence::Known(Some(host.around())),
+        }
     }
 
     async fn listing(&mut self) -> Result<Listing, Fault> {
@@ -166,8 +210,30 @@ impl Kernel for FakeKernel {
         Evidence::Known(self.0.borrow().expire_nodest)
     }
 
-    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault> {
-        self.change(&format!("expire_nodest {on}"), |host| host.expire_nodest = on)
+    fn expire_quiescent_template(&self) -> Evidence<bool> {
+        Evidence::Known(self.0.borrow().quiescent_template)
+    }
+
+    fn reuses_connections(&self) -> Evidence<bool> {
+        Evidence::Known(false)
+    }
+
+    fn flushes_entries(&self) -> bool {
+        true
+    }
+
+    async fn set(&mut self, _: &VirtualService, setting: Setting, on: bool) -> Result<(), Fault> {
+        match setting {
+            Setting::ExpireNodest => {
+                self.change(&format!("expire_nodest {on}"), |host| host.expire_nodest = on)
+            }
+            Setting::QuiescentTemplate => self.change(&format!("quiescent_template {on}"), |host| {
+                host.quiescent_template = on;
+            }),
+            Setting::Fallback => self.change(&format!("fallback {on}"), |host| {
+                host.at_zero = AtZero::Fallback(on);
+            }),
+        }
     }
 
     fn counters(&self) -> Evidence<()> {
@@ -210,6 +276,7 @@ impl Kernel for FakeKernel {
             tcp_closing: 0,
             forwarded: 0,
             packets: 0,
+            started: 0,
             last_packet: last,
             watched_since,
             rung: host.rung,

@@ -1,30 +1,65 @@
 //! Facts for one drain, gathered just before its step.
 
-use super::kernel::Kernel;
-use crate::drain::{Facts, Record};
+use super::kernel::{Found, Kernel};
+use crate::drain::{self, Borrowed, Capacity, Facts, Record};
+use crate::moment::Moment;
+
+/// What the other drains say about this one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Others<'a> {
+    pub(super) records: &'a [&'a Record],
+}
+
+impl Others<'_> {
+    /// What they have borrowed.
+    fn borrowed(&self, record: &Record) -> Borrowed {
+        let mut sum = Borrowed::default();
+        for other in self.records {
+            sum.add(&other.borrowed, other.service == record.service);
+        }
+        sum
+    }
+
+    /// What is left of the service without this server.
+    fn capacity(&self, record: &Record, found: &Found, now: Moment) -> Capacity {
+        // Nothing is left of what is not there or not known.
+        found.around().map_or_else(Capacity::default, |around| {
+            let key = (&record.service, &record.server);
+            drain::capacity(
+                key,
+                record.before.weight,
+                around,
+                self.records.iter().copied(),
+                now,
+            )
+        })
+    }
+}
 
 /// Reads everything a step may rely on. The table comes first: a packet seen by the observer and not yet by the
 /// kernel's counter is late, the reverse would be a contradiction.
-pub(super) async fn facts(
-    kernel: &mut impl Kernel,
-    record: &Record,
-    expire_nodest_borrowed_elsewhere: Option<bool>,
-) -> Facts {
+pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record, others: &Others<'_>) -> Facts {
     let Record {
         service,
         server,
         policy,
         ..
     } = record;
-    let table = kernel.table(service, server).await;
+    let found = kernel.table(service, server).await;
+    let capacity = others.capacity(record, &found, kernel.now());
     let watched = kernel.is_watched(service, server);
     Facts {
-        table,
+        table: found.table,
+        service: found.service,
+        capacity,
         flows: kernel.flows(service, server, policy),
         lacking: kernel.lacking(service, server),
         counters: kernel.counters(),
         expire_nodest_conn: kernel.expire_nodest(),
-        expire_nodest_borrowed_elsewhere,
+        expire_quiescent_template: kernel.expire_quiescent_template(),
+        reuses_connections: kernel.reuses_connections(),
+        flushes_entries: kernel.flushes_entries(),
+        borrowed_elsewhere: others.borrowed(record),
         watched,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{Evidence, Flows, Lacking, Policy, Table};
+use crate::drain::{Evidence, Flows, Lacking, Policy, Service, Setting, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -26,7 +26,7 @@ pub trait Kernel {
     /// Lets this much time pass.
     async fn wait(&self, span: Duration);
 
-    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table;
+    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Found;
     async fn listing(&mut self) -> Result<Vec<ListedService>, Fault>;
     async fn set_weight(
         &mut self,
@@ -44,7 +44,14 @@ pub trait Kernel {
 
     /// `net.ipv4.vs.expire_nodest_conn`.
     fn expire_nodest(&self) -> Evidence<bool>;
-    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault>;
+    /// `net.ipv4.vs.expire_quiescent_template`.
+    fn expire_quiescent_template(&self) -> Evidence<bool>;
+    /// Is `net.ipv4.vs.conn_reuse_mode` 0?
+    fn reuses_connections(&self) -> Evidence<bool>;
+    /// Does this kernel flush the entries of a removed server?
+    fn flushes_entries(&self) -> bool;
+    /// Turns a setting on or off: a sysctl, or a flag of the service.
+    async fn set(&mut self, service: &VirtualService, setting: Setting, on: bool) -> Result<(), Fault>;
     /// Do the kernel's packet counters move at all?
     fn counters(&self) -> Evidence<()>;
 
@@ -68,6 +75,30 @@ pub trait Kernel {
     fn attached(&self) -> Vec<String>;
     /// Chores of the observer: its rare messages, its forgotten flows. Called once a second.
     fn tidy(&mut self);
+}
+
+/// One server as found in the table, and the service around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub table: Table,
+    pub service: Evidence<Option<Service>>,
+}
+
+impl Found {
+    /// The service, where it is known and exists.
+    pub(super) fn around(&self) -> Option<&Service> {
+        match &self.service {
+            Evidence::Known(service) => service.as_ref(),
+            Evidence::Unknown(_) => None,
+        }
+    }
+
+    pub(super) fn unknown(why: &str) -> Self {
+        Self {
+            table: Table::Unknown(why.to_owned()),
+            service: Evidence::Unknown(why.to_owned()),
+        }
+    }
 }
 
 /// The IPVS table as `status` shows it.

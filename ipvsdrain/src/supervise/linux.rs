@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
+use super::kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
+use super::release;
 use super::sysctl::Sysctls;
 use crate::clock;
-use crate::drain::{Arrivals, Evidence, Flows, Lacking, Policy, Rung, Server, Table};
+use crate::drain::{
+    self, Arrivals, AtZero, Evidence, Flows, Lacking, Member, Policy, Rung, Scheduler, Server, Setting, Table,
+};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
@@ -26,6 +29,7 @@ pub struct Linux {
     /// Why the last attempt to watch failed; evidence is unknown for that reason.
     watch_fault: Option<String>,
     sysctls: Sysctls,
+    flushes_entries: bool,
     /// The real servers of each service with a drain, as last read: a flow may be handed to any of them.
     servers: BTreeMap<VirtualService, BTreeSet<IpAddr>>,
     swept_at: Moment,
@@ -50,6 +54,7 @@ impl Linux {
             observer,
             watch_fault: None,
             sysctls: Sysctls::default(),
+            flushes_entries: release::flushes_entries(),
             servers: BTreeMap::new(),
             swept_at: clock::now(),
         })
@@ -69,38 +74,40 @@ impl Linux {
         &mut self,
         service: &VirtualService,
         server: &RealServer,
-    ) -> Result<Table, ipvs::Error> {
+    ) -> Result<Found, ipvs::Error> {
+        const NO_SERVICE: Found = Found {
+            table: Table::NoService,
+            service: Evidence::Known(None),
+        };
         let found = match self.ipvs.service(service).await {
             Ok(found) => found,
-            Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
+            Err(ipvs::Error::NoService { .. }) => return Ok(NO_SERVICE),
             Err(error) => return Err(error),
         };
         let destinations = match self.ipvs.destinations(service).await {
             Ok(destinations) => destinations,
-            Err(ipvs::Error::NoService { .. }) => return Ok(Table::NoService),
+            Err(ipvs::Error::NoService { .. }) => return Ok(NO_SERVICE),
             Err(error) => return Err(error),
         };
         let addresses = destinations.iter().map(|destination| destination.server.0.ip());
         self.servers.insert(*service, addresses.collect());
-        let Some(this) = destinations
+        let this = destinations
             .iter()
-            .find(|destination| destination.server == *server)
-        else {
-            return Ok(Table::NoServer);
-        };
+            .find(|destination| destination.server == *server);
         let others = destinations
             .iter()
             .filter(|destination| destination.server != *server);
-        Ok(Table::Present(Server {
-            configuration: configuration(this),
-            active: this.active,
-            inactive: this.inactive,
-            persistent: this.persistent,
-            packets: this.stats.packets_in,
-            packets_out: this.stats.packets_out,
-            dropping_scheduler: drops_at_weight_zero(&found).then(|| found.scheduler.clone()),
-            others_weight: others.map(|destination| u64::from(destination.weight)).sum(),
-        }))
+        Ok(Found {
+            table: this.map_or(Table::NoServer, |this| Table::Present(present(this))),
+            service: Evidence::Known(Some(drain::Service {
+                scheduler: Scheduler {
+                    at_zero: at_zero(&found),
+                    name: found.scheduler,
+                },
+                persistent: found.flags.contains(ServiceFlags::PERSISTENT),
+                others: others.map(member).collect(),
+            })),
+        })
     }
 }
 
@@ -113,10 +120,10 @@ impl Kernel for Linux {
         tokio::time::sleep(span).await;
     }
 
-    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Table {
+    async fn table(&mut self, service: &VirtualService, server: &RealServer) -> Found {
         self.read_table(service, server)
             .await
-            .unwrap_or_else(|error| Table::Unknown(error.to_string()))
+            .unwrap_or_else(|error| Found::unknown(&error.to_string()))
     }
 
     async fn listing(&mut self) -> Result<Listing, Fault> {
@@ -178,11 +185,35 @@ impl Kernel for Linux {
     }
 
     fn expire_nodest(&self) -> Evidence<bool> {
-        self.sysctls.expire_nodest()
+        self.sysctls.is_on("expire_nodest_conn")
     }
 
-    fn set_expire_nodest(&mut self, on: bool) -> Result<(), Fault> {
-        self.sysctls.set_expire_nodest(on)
+    fn expire_quiescent_template(&self) -> Evidence<bool> {
+        self.sysctls.is_on("expire_quiescent_template")
+    }
+
+    fn reuses_connections(&self) -> Evidence<bool> {
+        match self.sysctls.is_on("conn_reuse_mode") {
+            Evidence::Known(on) => Evidence::Known(!on),
+            unknown @ Evidence::Unknown(_) => unknown,
+        }
+    }
+
+    fn flushes_entries(&self) -> bool {
+        self.flushes_entries
+    }
+
+    async fn set(&mut self, service: &VirtualService, setting: Setting, on: bool) -> Result<(), Fault> {
+        match setting {
+            Setting::ExpireNodest => self.sysctls.turn("expire_nodest_conn", on),
+            Setting::QuiescentTemplate => self.sysctls.turn("expire_quiescent_template", on),
+            Setting::Fallback => {
+                let flag = ServiceFlags::SCHED1;
+                let flags = if on { flag } else { ServiceFlags::default() };
+                let set = self.ipvs.set_service_flags(service, flags, flag).await;
+                set.map(drop).map_err(fault)
+            }
+        }
     }
 
     fn counters(&self) -> Evidence<()> {
@@ -335,6 +366,7 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         tcp_closing: reading.live_tcp_closing,
         forwarded: reading.forwarded,
         packets: reading.forwarded + reading.replied,
+        started: reading.started,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
         rung: match reading.rung {
@@ -348,11 +380,30 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
 
 /// `sh` and `mh` keep sending a share of new flows to a server at weight 0, and drop them, unless their fallback
 /// flag is set; `dh` always does.
-fn drops_at_weight_zero(service: &Service) -> bool {
+fn at_zero(service: &Service) -> AtZero {
     match service.scheduler.as_str() {
-        "sh" | "mh" => !service.flags.contains(ServiceFlags::SCHED1),
-        "dh" => true,
-        _ => false,
+        "sh" | "mh" => AtZero::Fallback(service.flags.contains(ServiceFlags::SCHED1)),
+        "dh" => AtZero::Drops,
+        _ => AtZero::Skips,
+    }
+}
+
+fn present(destination: &Destination) -> Server {
+    Server {
+        configuration: configuration(destination),
+        active: destination.active,
+        inactive: destination.inactive,
+        persistent: destination.persistent,
+        packets: destination.stats.packets_in,
+        packets_out: destination.stats.packets_out,
+    }
+}
+
+fn member(destination: &Destination) -> Member {
+    Member {
+        server: destination.server,
+        weight: destination.weight,
+        full: destination.weight,
     }
 }
 
@@ -392,6 +443,7 @@ mod tests {
         live_tcp_closing: 0,
         forwarded: 10,
         replied: 0,
+        started: 0,
         last_packet: None,
         untracked: 0,
         mistaken: 0,

@@ -3,6 +3,7 @@
 //! Journal first, kernel second, confirm third. Only [`executor`] changes the kernel, and only through
 //! [`Kernel`]; only [`journal`] writes to disk.
 
+mod adoption;
 #[cfg(test)]
 mod aftermath_tests;
 mod executor;
@@ -12,12 +13,13 @@ mod gather;
 pub mod journal;
 mod kernel;
 mod linux;
+mod release;
 mod supervisor;
 #[cfg(test)]
 mod supervisor_tests;
 pub mod sysctl;
 
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
-pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
+pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
-pub use supervisor::{Command, Handle, RequestError, Supervisor};
+pub use supervisor::{Command, Handle, Order, RequestError, Supervisor};

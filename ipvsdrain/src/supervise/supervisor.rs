@@ -9,12 +9,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use super::adoption::Weights;
 use super::executor::perform;
-use super::gather;
+use super::gather::{self, Others};
 use super::journal::{Journal, JournalError};
-use super::kernel::{Fault, Kernel, Listing};
-use crate::drain::{self, Hold, Note, Outcome, Record, Refusal, Request, State, Transition, step};
+use super::kernel::{Fault, Found, Kernel, Listing};
+use crate::drain::{
+    self, Borrowed, Capacity, Changes, Ground, Hold, Note, Outcome, Reason, Record, Refusal, Request, Rules,
+    Setting, State, Table, Transition, step,
+};
 use crate::identity::{RealServer, VirtualService};
+use crate::moment::Moment;
 use crate::observe::FlowDetails;
 
 /// A drain is looked at this often: the observer's own granularity.
@@ -46,11 +51,23 @@ pub enum RequestError {
     },
 }
 
+/// A drain as it was asked for: what it does not say, the configuration does.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub service: VirtualService,
+    pub server: RealServer,
+    pub policy: Changes,
+    pub who: String,
+    pub why: String,
+    pub ticket: String,
+    pub forced: bool,
+}
+
 /// What may be asked of the supervisor.
 #[derive(Debug)]
 pub enum Command {
     Begin {
-        request: Request,
+        order: Order,
         reply: oneshot::Sender<Result<Record, RequestError>>,
     },
     Restore {
@@ -83,6 +100,8 @@ pub struct Handle {
 pub struct Supervisor<K> {
     kernel: K,
     journal: Journal,
+    rules: Rules,
+    weights: Weights,
     boot_id: String,
     unix_time: fn() -> u64,
     records: BTreeMap<Key, Record>,
@@ -101,6 +120,8 @@ impl<K: Kernel> Supervisor<K> {
         let mut supervisor = Self {
             kernel,
             journal,
+            rules: Rules::default(),
+            weights: Weights::default(),
             boot_id,
             unix_time,
             records: BTreeMap::new(),
@@ -116,11 +137,13 @@ impl<K: Kernel> Supervisor<K> {
                     from: record.state,
                     to: State::Yielded,
                     why,
+                    evidence: None,
                 });
                 record.state = State::Yielded;
             }
             if record.boot_id != supervisor.boot_id {
-                record.borrowed_expire_nodest = None;
+                // The sysctls began anew with the boot, and so did the flags of the services.
+                record.borrowed = Borrowed::default();
                 if record.is_counting() {
                     record.outcome = Some(Outcome::unknown(
                         "the machine was rebooted before the count was over",
@@ -137,6 +160,13 @@ impl<K: Kernel> Supervisor<K> {
         supervisor.kernel.take_up(&unfinished);
         supervisor.show();
         Ok(supervisor)
+    }
+
+    /// Decides by these rules from now on. Drains under way keep the policy they began with.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
     }
 
     /// A handle for others, and the other end of its commands for [`Supervisor::run`].
@@ -180,8 +210,10 @@ impl<K: Kernel> Supervisor<K> {
         }
         for record in self.records.values() {
             let Record { service, server, .. } = record;
-            if record.borrowed_expire_nodest.is_some() {
-                warn!(%service, %server, "net.ipv4.vs.expire_nodest_conn is still to be put back: the next start does it");
+            for setting in Setting::ALL {
+                if record.borrowed.of(setting).is_some() {
+                    warn!(%service, %server, "{setting} stays on until the drain goes on at the next start");
+                }
             }
             if record.is_counting() {
                 warn!(%service, %server, "lost packets will not be counted: the daemon stops before the count is over");
@@ -194,17 +226,20 @@ impl<K: Kernel> Supervisor<K> {
         self.records.iter().filter(is_open).map(|(key, _)| *key)
     }
 
-    /// The drains that have the sysctl borrowed, or whose count would be lost with the daemon.
+    /// The drains that have something to give back now, or whose count would be lost with the daemon.
     fn owing(&self) -> impl Iterator<Item = Key> + '_ {
-        let owes =
-            |(_, record): &(&Key, &Record)| record.borrowed_expire_nodest.is_some() || record.is_counting();
+        let owes = |(_, record): &(&Key, &Record)| {
+            record.is_counting()
+                || record.borrowed.expire_nodest.is_some()
+                || (record.state.is_final() && !record.borrowed.is_empty())
+        };
         self.records.iter().filter(owes).map(|(key, _)| *key)
     }
 
     async fn obey(&mut self, command: Command) {
         // Whoever asked may have gone; the drain goes on all the same.
         match command {
-            Command::Begin { request, reply } => drop(reply.send(self.begin(&request).await)),
+            Command::Begin { order, reply } => drop(reply.send(self.begin_ordered(order).await)),
             Command::Restore {
                 service,
                 server,
@@ -232,6 +267,61 @@ impl<K: Kernel> Supervisor<K> {
         }
     }
 
+    async fn begin_ordered(&mut self, order: Order) -> Result<Record, RequestError> {
+        let policy = self
+            .rules
+            .policy(&order.service, &order.policy)
+            .map_err(Refusal::Policy)?;
+        let request = Request {
+            service: order.service,
+            server: order.server,
+            policy,
+            reason: Reason::Planned,
+            who: order.who,
+            why: order.why,
+            ticket: order.ticket,
+            forced: order.forced,
+            shadow: self.rules.shadow,
+            weight_before: None,
+        };
+        self.begin(&request).await
+    }
+
+    /// Takes the servers at weight 0 that the rules select for drains.
+    async fn adopt(&mut self) {
+        if self.rules.adopt.services.is_empty() {
+            return;
+        }
+        let Ok(listing) = self.kernel.listing().await else {
+            return;
+        };
+        let found = self.weights.select(&listing, &self.rules.adopt, &self.records);
+        for ((service, server), weight_before) in found {
+            let then = Changes::default().with("then", Some(self.rules.adopt.then));
+            let begun = match self.rules.policy(&service, &then) {
+                Ok(policy) => {
+                    let request = Request {
+                        service,
+                        server,
+                        policy,
+                        reason: Reason::Adopted,
+                        who: String::new(),
+                        why: "found at weight 0".to_owned(),
+                        ticket: String::new(),
+                        forced: false,
+                        shadow: self.rules.shadow,
+                        weight_before,
+                    };
+                    self.begin(&request).await.map(drop)
+                }
+                Err(error) => Err(Refusal::Policy(error).into()),
+            };
+            if let Err(error) = begun {
+                warn!(%service, %server, "not adopted: {error}");
+            }
+        }
+    }
+
     /// Journals a new drain and takes its first step.
     pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
         let key = (request.service, request.server);
@@ -243,9 +333,16 @@ impl<K: Kernel> Supervisor<K> {
         if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
             return Err(in_the_way(record).into());
         }
-        let table = self.kernel.table(&request.service, &request.server).await;
+        let found = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
-        let mut record = drain::begin(request, &table, &self.boot_id, now, (self.unix_time)())?;
+        let ground = Ground {
+            table: &found.table,
+            service: found.around(),
+            capacity: self.capacity_without(request, &found, now),
+            boot_id: &self.boot_id,
+            now_unix: (self.unix_time)(),
+        };
+        let mut record = drain::begin(request, &ground, now)?;
         record.id = self.journal.save(&record)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
         self.records.insert(key, record);
@@ -277,6 +374,7 @@ impl<K: Kernel> Supervisor<K> {
 
     /// One step of every drain that is not over.
     pub async fn step_all(&mut self) {
+        self.adopt().await;
         for key in self.unfinished().collect::<Vec<_>>() {
             self.advance(key).await;
         }
@@ -298,8 +396,14 @@ impl<K: Kernel> Supervisor<K> {
         let Some(record) = self.records.get(&key).cloned() else {
             return false;
         };
-        let borrowed = self.borrowed_elsewhere(key);
-        let facts = gather::facts(&mut self.kernel, &record, borrowed).await;
+        let others: Vec<&Record> = self
+            .records
+            .iter()
+            .filter(|(other, _)| **other != key)
+            .map(|(_, record)| record)
+            .collect();
+        let others = Others { records: &others };
+        let facts = gather::facts(&mut self.kernel, &record, &others).await;
         let mut next = step(&record, &facts, self.kernel.now());
         if next.record.durable() != record.durable()
             && let Err(error) = self.journal.save(&next.record)
@@ -327,11 +431,19 @@ impl<K: Kernel> Supervisor<K> {
         self.records.insert(key, record);
     }
 
-    fn borrowed_elsewhere(&self, key: Key) -> Option<bool> {
-        self.records
-            .iter()
-            .filter(|(other, _)| **other != key)
-            .find_map(|(_, record)| record.borrowed_expire_nodest)
+    /// What would be left of the service. A server that is already at weight 0 costs nothing more.
+    fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
+        let (Some(around), Table::Present(server)) = (found.around(), &found.table) else {
+            return Capacity::default();
+        };
+        let key = (&request.service, &request.server);
+        drain::capacity(
+            key,
+            server.configuration.weight,
+            around,
+            self.records.values(),
+            now,
+        )
     }
 
     fn show(&self) {
@@ -363,8 +475,8 @@ fn say(record: &Record, note: &Note) {
     let Record { service, server, .. } = record;
     match note {
         Note::Transition { .. } => info!(%service, %server, "{note}"),
-        Note::Held(_) => warn!(%service, %server, "{note}"),
+        Note::Held(_) | Note::Overdue { .. } | Note::Leaking(_) => warn!(%service, %server, "{note}"),
         Note::Settled(outcome) if outcome.has_losses() => warn!(%service, %server, "{note}"),
-        Note::Released(_) | Note::Settled(_) => info!(%service, %server, "{note}"),
+        Note::Released(_) | Note::Settled(_) | Note::WouldRemove => info!(%service, %server, "{note}"),
     }
 }

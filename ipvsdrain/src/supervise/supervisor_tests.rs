@@ -7,7 +7,7 @@ use std::path::Path;
 use super::fake_kernel::{Death, FakeKernel, ORIGINAL, Trouble};
 use super::journal::Journal;
 use super::supervisor::Supervisor;
-use crate::drain::{Hold, Outcome, Policy, Record, Request, State};
+use crate::drain::{Hold, Outcome, Policy, Reason, Record, Request, State};
 use crate::moment::Moment;
 
 pub(super) fn request() -> Request {
@@ -15,8 +15,13 @@ pub(super) fn request() -> Request {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),
         policy: Policy::default(),
+        reason: Reason::Planned,
         who: "tester".to_owned(),
         why: "maintenance".to_owned(),
+        ticket: String::new(),
+        forced: false,
+        shadow: false,
+        weight_before: None,
     }
 }
 

@@ -23,8 +23,9 @@ impl Default for Sysctls {
 }
 
 impl Sysctls {
-    pub fn expire_nodest(&self) -> Evidence<bool> {
-        match self.read("expire_nodest_conn") {
+    /// Whether a switch is on. Any number but 0 is.
+    pub fn is_on(&self, name: &str) -> Evidence<bool> {
+        match self.read(name) {
             Ok(text) => match text.as_str() {
                 "0" => Evidence::Known(false),
                 number if number.parse::<i64>().is_ok() => Evidence::Known(true),
@@ -34,12 +35,11 @@ impl Sysctls {
         }
     }
 
-    pub fn set_expire_nodest(&self, on: bool) -> Result<(), Fault> {
-        let path = self.folder.join("expire_nodest_conn");
-        fs::write(&path, if on { "1" } else { "0" }).map_err(|error| {
+    pub fn turn(&self, name: &str, on: bool) -> Result<(), Fault> {
+        fs::write(self.folder.join(name), if on { "1" } else { "0" }).map_err(|error| {
             Fault(format!(
-                "net.ipv4.vs.expire_nodest_conn could not be set to {}: {error}; the daemon needs CAP_NET_ADMIN \
-                 and a writable /proc/sys",
+                "net.ipv4.vs.{name} could not be set to {}: {error}; the daemon needs CAP_NET_ADMIN and a writable \
+                 /proc/sys",
                 u8::from(on)
             ))
         })
@@ -78,6 +78,8 @@ impl Sysctls {
 mod tests {
     use super::*;
 
+    const NODEST: &str = "expire_nodest_conn";
+
     fn sysctls(files: &[(&str, &str)]) -> (tempfile::TempDir, Sysctls) {
         let folder = tempfile::tempdir().unwrap();
         for (name, value) in files {
@@ -107,10 +109,10 @@ mod tests {
     #[test]
     fn the_sysctl_is_read_and_written_as_it_is() {
         let (_folder, vs) = sysctls(&[("expire_nodest_conn", "0\n")]);
-        assert_eq!(vs.expire_nodest(), Evidence::Known(false));
-        vs.set_expire_nodest(true).unwrap();
-        assert_eq!(vs.expire_nodest(), Evidence::Known(true));
+        assert_eq!(vs.is_on(NODEST), Evidence::Known(false));
+        vs.turn(NODEST, true).unwrap();
+        assert_eq!(vs.is_on(NODEST), Evidence::Known(true));
         let (_folder, missing) = sysctls(&[]);
-        assert!(matches!(missing.expire_nodest(), Evidence::Unknown(_)));
+        assert!(matches!(missing.is_on(NODEST), Evidence::Unknown(_)));
     }
 }
