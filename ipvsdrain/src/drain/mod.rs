@@ -9,8 +9,12 @@ mod admission;
 #[cfg(test)]
 mod aftermath_tests;
 mod agreement;
+#[cfg(test)]
+mod borrowing_tests;
 mod changes;
 mod deadline;
+#[cfg(test)]
+mod deadline_tests;
 mod evidence;
 mod facts;
 mod floor;
@@ -20,6 +24,8 @@ mod leak;
 mod lending;
 mod lull;
 mod other_hand;
+#[cfg(test)]
+mod other_hand_tests;
 mod outcome;
 mod policy;
 mod pool;
@@ -29,6 +35,8 @@ mod restoring;
 mod rules;
 #[cfg(test)]
 mod rung_tests;
+#[cfg(test)]
+mod shadow_tests;
 mod state;
 mod step;
 #[cfg(test)]
