@@ -10,14 +10,18 @@ mod executor;
 pub(crate) mod fake_kernel;
 mod gather;
 pub mod journal;
+#[cfg(test)]
+mod journal_fault_tests;
 mod kernel;
 mod linux;
 mod supervisor;
 #[cfg(test)]
 mod supervisor_tests;
 pub mod sysctl;
+mod take_up;
 
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
 pub use kernel::{Fault, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub use supervisor::{Command, Handle, RequestError, Supervisor};
+pub use take_up::JournalCondition;

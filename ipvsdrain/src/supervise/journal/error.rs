@@ -66,7 +66,6 @@ pub enum JournalError {
 
 impl JournalError {
     /// Does it last until another hand changes the file? The rest may heal by itself.
-    #[cfg(test)]
     pub(super) fn lasts(&self) -> bool {
         match self {
             JournalError::Sqlite { source, .. } => is_of_the_content(source),

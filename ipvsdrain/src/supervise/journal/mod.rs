@@ -2,7 +2,7 @@
 //!
 //! `SQLite` in one file, write-ahead log, fsync on every commit. One row per drain; its record is JSON, so that a
 //! person with `sqlite3` can read it. [`schema`] says what the tables look like and how older ones become them,
-//! [`open`] what a file must be like to be taken for a journal.
+//! [`open`] what a file must be like to be taken for a journal, [`keeper`] what happens when it does not work.
 //!
 //! A file that is refused keeps its bytes: nothing here repairs, empties or deletes one.
 
@@ -10,6 +10,10 @@ mod error;
 mod history;
 #[cfg(test)]
 mod history_tests;
+mod keeper;
+#[cfg(test)]
+mod keeper_tests;
+mod lock;
 mod open;
 #[cfg(test)]
 mod open_tests;
@@ -27,9 +31,14 @@ use rusqlite::{Connection, Params, params};
 
 pub use error::JournalError;
 pub use history::Filter;
+pub use keeper::{Broken, Keeper, RETRY_EVERY};
+pub use lock::Lock;
 use place::Place;
 
 use crate::drain::Record;
+
+/// The journal's file in the daemon's folder.
+pub const FILE: &str = "journal.sqlite";
 
 /// An open journal.
 #[derive(Debug)]
@@ -91,6 +100,20 @@ impl Journal {
                 path: self.path.clone(),
             })
         }
+    }
+
+    /// Closes it after a fault. By itself SQLite would write the log into the file and delete it by its name; here
+    /// both stay as they are, for whoever looks into the fault, and for the next try.
+    fn close_as_it_is(self, error: &JournalError) {
+        if matches!(error, JournalError::Moved { .. }) {
+            // The log was left behind, or went along; either way the moved file is whole with this. Where it fails, the
+            // fault is being reported already.
+            drop(
+                self.connection
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+            );
+        }
+        keep_log_on_close(&self.connection, true);
     }
 }
 
