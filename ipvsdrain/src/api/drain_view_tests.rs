@@ -11,7 +11,7 @@ use crate::supervise::journal::Journal;
 async fn views(kernel: &FakeKernel, secs: usize) -> Vec<DrainView> {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(&folder.path().join("journal")).unwrap();
-    let mut supervisor = Supervisor::resume(kernel.clone(), journal, "boot".to_owned(), || 0).unwrap();
+    let mut supervisor = Supervisor::resume(kernel.clone(), journal, "boot".to_owned(), || 0);
     let request = Request {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),

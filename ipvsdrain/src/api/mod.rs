@@ -1,7 +1,7 @@
 //! HTTP/JSON on a unix socket: what the daemon shows and takes. The command line uses nothing else.
 //!
 //! ```text
-//! GET  /v1/status                              the table, the drains, the attached programs
+//! GET  /v1/status                              the table, the drains, the attached programs, the journal's condition
 //! POST /v1/drains    {service, server, …}      begins a drain           -> DrainView
 //! GET  /v1/drains?service=…&server=…&after=R   the drain, as soon as its revision is above R -> DrainView
 //! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
@@ -23,7 +23,7 @@ mod view;
 
 pub use drain_view::{DrainView, LiveView, TransitionView};
 pub use flow_view::{DEFAULT_LIMIT, FlowView, FlowsAsked, FlowsView, LARGEST_LIMIT, SeedView, Standing};
-pub use view::{Asked, DrainRequest, Problem, ProblemKind, ServerName, Status};
+pub use view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
 
 /// Where the daemon listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/ipvsdrain/ipvsdrain.sock";

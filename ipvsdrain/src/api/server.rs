@@ -16,7 +16,7 @@ use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 pub use super::socket::SocketError;
 use super::socket::listen;
-use super::view::{Asked, DrainRequest, Problem, ProblemKind, ServerName, Status};
+use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
 use crate::drain::{Record, Refusal};
 use crate::supervise::{Command, Handle, Order, RequestError};
 
@@ -57,10 +57,12 @@ fn router(handle: Handle) -> Router {
 async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
     let (services, attached) = ask(&handle, |reply| Command::List { reply }).await?;
     let drains = handle.drains.borrow().iter().map(DrainView::from).collect();
+    let journal = JournalView::of(&handle.journal.borrow(), &services);
     Ok(Json(Status {
         services,
         drains,
         attached,
+        journal,
     }))
 }
 
@@ -119,6 +121,10 @@ async fn shown(
     let newer = drains.wait_for(|records| find(records).is_none_or(|view| is_news(&view)));
     drop(timeout(LONGEST_WAIT, newer).await);
     let found = find(&handle.drains.borrow());
+    let condition = handle.journal.borrow().clone();
+    if let Some(fault) = condition.fault.filter(|_| !condition.drains_known) {
+        return Err(RequestError::Journal(fault).into());
+    }
     found.map(Json).ok_or_else(|| Problem {
         kind: ProblemKind::NotFound,
         error: format!(

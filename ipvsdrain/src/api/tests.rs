@@ -2,15 +2,17 @@
 
 use super::client::{Client, ClientError};
 use super::server::{Server, SocketError};
-use super::{DrainRequest, FlowsAsked, Problem, ProblemKind, ServerName, Standing};
+use super::{DrainRequest, FlowsAsked, JournalView, Problem, ProblemKind, ServerName, Standing};
+use std::path::Path;
 use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::Class;
 
 use crate::drain::{Changes, Policy, State};
+use crate::forwarding::Configuration;
 use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
-use crate::supervise::journal::Journal;
+use crate::supervise::journal::{self, Journal, Keeper};
 use crate::supervise::{FlowDetail, Supervisor};
 
 const SERVER: &str = "10.1.0.5:53";
@@ -37,10 +39,19 @@ async fn with_daemon_on<F: Future<Output = ()>>(
     talk: impl FnOnce(Client, std::path::PathBuf) -> F,
 ) {
     let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("journal")).unwrap();
-    let supervisor = Supervisor::resume(kernel, journal, "boot".to_owned(), || 0).unwrap();
+    let journal = Keeper::at(folder.path()).unwrap();
+    serve(kernel, journal, folder.path(), talk).await;
+}
+
+async fn serve<F: Future<Output = ()>>(
+    kernel: FakeKernel,
+    journal: Keeper,
+    folder: &Path,
+    talk: impl FnOnce(Client, std::path::PathBuf) -> F,
+) {
+    let supervisor = Supervisor::resume(kernel, journal, "boot".to_owned(), || 0);
     let (handle, inbox) = supervisor.handle();
-    let socket = folder.path().join("run/ipvsdrain.sock");
+    let socket = folder.join("run/ipvsdrain.sock");
     let server = Server::bind(&socket, handle).await.unwrap();
     tokio::select! {
         () = supervisor.run(inbox, std::future::pending()) => panic!("the supervisor ended"),
@@ -64,7 +75,9 @@ async fn a_drain_is_begun_shown_and_turned_around() {
             (begun.state, begun.before.weight, begun.why.as_str()),
             (State::Draining, 5, "ticket 7")
         );
-        assert_eq!(client.status().await.unwrap().drains[0].id, begun.id);
+        let status = client.status().await.unwrap();
+        assert_eq!(status.drains[0].id, begun.id);
+        assert!(status.journal.ok && status.journal.at_weight_zero.is_empty());
 
         let again = problem(client.drain(&request(Policy::default())).await.unwrap_err());
         assert_eq!(again.kind, ProblemKind::Refused);
@@ -122,10 +135,51 @@ async fn what_cannot_be_done_says_so_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn without_a_journal_it_shows_everything_and_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(journal::FILE), "garbage").unwrap();
+    let journal = Keeper::at(folder.path()).unwrap();
+    let kernel = FakeKernel::new();
+    let quiesced = kernel
+        .0
+        .borrow()
+        .server
+        .map(|server| Configuration { weight: 0, ..server });
+    kernel.0.borrow_mut().server = quiesced;
+    serve(kernel, journal, folder.path(), |client, _| async move {
+        let status = client.status().await.unwrap();
+        let name = ServerName {
+            service: request(Policy::default()).service,
+            server: request(Policy::default()).server,
+        };
+        let fault = status.journal.fault.clone().expect("why it does not work");
+        assert!(fault.contains("not a database"), "{fault}");
+        let expected = JournalView {
+            ok: false,
+            fault: Some(fault.clone()),
+            drains_known: false,
+            at_weight_zero: vec![name],
+        };
+        assert_eq!(status.journal, expected);
+        assert_eq!(status.services.len(), 1, "the table is still shown");
+        for refused in [
+            client.drain(&request(Policy::default())).await,
+            client.restore(&name).await,
+            client.newer(&name, None).await,
+        ] {
+            let answer = problem(refused.unwrap_err());
+            assert_eq!(answer.kind, ProblemKind::Failed);
+            assert!(answer.error.contains(&fault), "{answer}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_second_daemon_is_told_about_the_first() {
     with_daemon(|_, socket| async move {
         let journal = Journal::open(&socket.with_file_name("journal2")).unwrap();
-        let second = Supervisor::resume(FakeKernel::new(), journal, "boot".to_owned(), || 0).unwrap();
+        let second = Supervisor::resume(FakeKernel::new(), journal, "boot".to_owned(), || 0);
         let taken = Server::bind(&socket, second.handle().0).await.unwrap_err();
         assert!(matches!(taken, SocketError::Taken { .. }), "{taken}");
     })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::drain_view::DrainView;
 use crate::drain::Changes;
 use crate::identity::{RealServer, VirtualService};
-use crate::supervise::Listing;
+use crate::supervise::{JournalCondition, Listing};
 
 /// A drain as asked for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +52,44 @@ pub struct Status {
     pub drains: Vec<DrainView>,
     /// Names of the attached eBPF programs.
     pub attached: Vec<String>,
+    pub journal: JournalView,
+}
+
+/// How the daemon's journal does. While it does not work, nothing is begun, changed or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalView {
+    pub ok: bool,
+    /// What is wrong with it, and what to do about it; `null` while it works.
+    pub fault: Option<String>,
+    /// The journal was read since the daemon's start, so `drains` are all there are.
+    pub drains_known: bool,
+    /// While they are not known: the servers at weight 0, each of which may be a drain's.
+    pub at_weight_zero: Vec<ServerName>,
+}
+
+impl JournalView {
+    pub(super) fn of(condition: &JournalCondition, services: &Listing) -> Self {
+        let servers = services.iter().flat_map(|listed| {
+            let at_zero = listed
+                .servers
+                .iter()
+                .filter(|server| server.configuration.weight == 0);
+            at_zero.map(|server| ServerName {
+                service: listed.service,
+                server: server.server,
+            })
+        });
+        Self {
+            ok: condition.fault.is_none(),
+            fault: condition.fault.as_ref().map(ToString::to_string),
+            drains_known: condition.drains_known,
+            at_weight_zero: if condition.drains_known {
+                Vec::new()
+            } else {
+                servers.collect()
+            },
+        }
+    }
 }
 
 /// Why a request was not carried out.

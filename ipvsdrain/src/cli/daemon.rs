@@ -1,12 +1,11 @@
 //! `ipvsdrain daemon`: from nothing to serving, and to a bounded end.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, value_parser};
-use nix::fcntl::{Flock, FlockArg};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
@@ -16,7 +15,7 @@ use crate::api::server::Server;
 use crate::clock;
 use crate::config;
 use crate::drain::Rules;
-use crate::supervise::journal::Journal;
+use crate::supervise::journal::{Keeper, Lock};
 use crate::supervise::{Linux, Preference, Rung, Sources, Supervisor, clean};
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
@@ -78,15 +77,15 @@ impl Daemon {
 
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         super::logging::start();
-        let _lock = lock(&self.state)?;
         if self.clean {
+            let _lock = Lock::take(&self.state)?;
             return cleaned(&self.pins);
         }
         let rules = self
             .config
             .as_deref()
             .map_or_else(|| Ok(Rules::default()), config::read)?;
-        let journal = Journal::open(&self.state.join("journal.sqlite"))?;
+        let journal = Keeper::at(&self.state)?;
         let sources = Sources {
             object: self.object,
             module_btf: self.module_btf,
@@ -99,7 +98,7 @@ impl Daemon {
         };
         let kernel = Linux::connect(sources).await?;
         let boot_id = clock::boot_id().context("read /proc/sys/kernel/random/boot_id")?;
-        let supervisor = Supervisor::resume(kernel, journal, boot_id, clock::now_unix)?.with_rules(rules);
+        let supervisor = Supervisor::resume(kernel, journal, boot_id, clock::now_unix).with_rules(rules);
         let (handle, inbox) = supervisor.handle();
         let server = Server::bind(&self.socket, handle).await?;
         let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
@@ -131,21 +130,6 @@ fn cleaned(pins: &Path) -> anyhow::Result<ExitCode> {
         println!("nothing was there");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// One daemon per journal.
-fn lock(state: &Path) -> anyhow::Result<Flock<File>> {
-    fs::create_dir_all(state)
-        .with_context(|| format!("make the folder {}; give --state", state.display()))?;
-    let path = state.join("lock");
-    let file = File::create(&path).with_context(|| format!("make {}; give --state", path.display()))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, errno)) => bail!(
-            "{}: another daemon holds it ({errno}); stop it, or give --state",
-            path.display()
-        ),
-    }
 }
 
 #[cfg(test)]

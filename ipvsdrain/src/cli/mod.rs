@@ -76,7 +76,8 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.verb {
-            Verb::Daemon(verb) => verb.run().await,
+            // Boxed for its size.
+            Verb::Daemon(verb) => Box::pin(verb.run()).await,
             Verb::Drain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::Daemonward;
-use crate::api::{self, DrainView};
+use crate::api::{self, DrainView, JournalView, ServerName};
 use crate::drain::{Rung, State};
 use crate::forwarding::{Forwarding, TunnelKind};
 
@@ -33,6 +33,9 @@ impl Status {
 }
 
 fn print(status: &api::Status) {
+    for line in journal(&status.journal) {
+        println!("{line}");
+    }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
@@ -55,7 +58,8 @@ fn print(status: &api::Status) {
                 .filter(|drain| !drain.state.is_final());
             let state = match (drain, server.configuration.weight) {
                 (Some(drain), _) => drain.state.to_string(),
-                (None, 0) => "foreign".to_owned(),
+                (None, 0) if status.journal.drains_known => "foreign".to_owned(),
+                (None, 0) => "unknown".to_owned(),
                 (None, _) => "pooled".to_owned(),
             };
             table.add_row([
@@ -86,6 +90,22 @@ fn print(status: &api::Status) {
             println!("\n{} {}: {}", drain.service, drain.server, said.join("\n  "));
         }
     }
+}
+
+/// Why nothing is done, and whose weight may have to be given back by hand; nothing while the journal works.
+fn journal(journal: &JournalView) -> Vec<String> {
+    let Some(fault) = &journal.fault else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "the journal does not work, nothing is begun, changed or removed: {fault}"
+    )];
+    let may_be_drains = journal.at_weight_zero.iter();
+    lines.extend(may_be_drains.map(|ServerName { service, server }| {
+        format!("  at weight 0, perhaps by a drain of that journal: {service} {server}")
+    }));
+    lines.push(String::new());
+    lines
 }
 
 fn live(drain: &DrainView) -> String {
@@ -159,6 +179,35 @@ mod tests {
         };
         assert_eq!(by(Rung::Counters, None), "not countable");
         assert_eq!(by(Rung::Probes, Some(LIVE)), "4");
+    }
+
+    #[test]
+    fn a_journal_that_does_not_work_is_the_first_thing_said() {
+        let works = JournalView {
+            ok: true,
+            fault: None,
+            drains_known: true,
+            at_weight_zero: Vec::new(),
+        };
+        assert!(journal(&works).is_empty());
+        let broken = JournalView {
+            ok: false,
+            fault: Some("garbage".to_owned()),
+            drains_known: false,
+            at_weight_zero: vec![ServerName {
+                service: view().service,
+                server: view().server,
+            }],
+        };
+        let said = journal(&broken);
+        assert_eq!(
+            said[0],
+            "the journal does not work, nothing is begun, changed or removed: garbage"
+        );
+        assert!(
+            said[1].ends_with(&format!("{} {}", view().service, view().server)),
+            "{said:?}"
+        );
     }
 
     #[test]

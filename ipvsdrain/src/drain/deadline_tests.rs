@@ -1,6 +1,6 @@
 //! Deadlines, and what happens to a server that was proven empty: each on both sides of its edge.
 
-use super::step_tests::{NEEDED, at, begun, draining, facts, flows, run, server};
+use super::step_tests::{ENOUGH, NEEDED, at, begun, draining, facts, flows, run, server};
 use super::*;
 
 const DEADLINE: u64 = 40;
@@ -145,7 +145,7 @@ fn no_deadline_removes_on_unknown_evidence_or_below_the_floor_or_what_is_held() 
         capacity: Capacity {
             servers_left: 0,
             weight_left: 0,
-            ..super::step_tests::ENOUGH
+            ..ENOUGH
         },
         ..busy(DEADLINE)
     };
@@ -192,13 +192,13 @@ fn what_is_to_be_kept_is_drained_and_never_removed() {
 
 #[test]
 fn pinned_flows_hold_the_server_where_the_policy_says_so() {
-    let hold = Policy {
+    let policy = Policy {
         pinned: Pinned::Hold,
         ..Policy::default()
     };
-    let early = under_traffic(hold, NEEDED - 1);
+    let early = under_traffic(policy, NEEDED - 1);
     assert_eq!(early.record.observed.held, None, "they may yet end");
-    let held = under_traffic(hold, NEEDED);
+    let held = under_traffic(policy, NEEDED);
     assert_eq!(held.record.observed.held, Some(Hold::PinnedFlows(2)));
 }
 

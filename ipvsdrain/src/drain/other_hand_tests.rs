@@ -60,12 +60,12 @@ fn by_default_a_drain_yields_and_touches_nothing_more() {
 fn reassert_quiesces_three_times_and_then_yields() {
     for record in in_each_state(policy(OtherHands::Reassert)) {
         let mut record = record;
-        for time in 1..=3 {
-            let again = step(&record, &facts(server(4), flows()), at(20 + time));
+        for time in 1..=3u32 {
+            let again = step(&record, &facts(server(4), flows()), at(20 + u64::from(time)));
             assert_eq!(again.actions, [Action::Quiesce], "time {time}");
             assert_eq!(
                 (again.record.state, again.record.reasserted),
-                (State::Draining, time as u32)
+                (State::Draining, time)
             );
             assert_eq!(again.record.before.weight, 4, "their newest word");
             record = again.record;

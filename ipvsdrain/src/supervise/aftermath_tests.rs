@@ -117,7 +117,7 @@ fn a_reboot_in_the_aftermath_closes_the_count() {
     let kernel = FakeKernel::new();
     drop(just_removed(&kernel, &path));
     let journal = Journal::open(&path).unwrap();
-    let rebooted = Supervisor::resume(kernel, journal, "another".to_owned(), || 0).unwrap();
+    let rebooted = Supervisor::resume(kernel, journal, "another".to_owned(), || 0);
     let record = shown(&rebooted);
     assert!(record.is_over() && record.state == State::Removed);
     assert!(matches!(record.outcome, Some(Outcome::Uncounted { why, .. }) if why.contains("rebooted")));

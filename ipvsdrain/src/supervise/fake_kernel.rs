@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::kernel::{Fault, Found, Kernel, Listing};
+use super::kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 use crate::drain::{
     Arrivals, AtZero, Evidence, Flows, Lacking, Member, Policy, Rung, Scheduler, Server, Service, Setting,
     Table,
@@ -57,6 +57,8 @@ pub(crate) struct Host {
     /// Calls that change something, in order.
     pub(crate) changes: Vec<String>,
     pub(crate) trouble: Option<(usize, Trouble)>,
+    /// Which watches of an earlier daemon were asked for; each time that was done.
+    pub(crate) taken_up: Vec<BTreeSet<(VirtualService, RealServer)>>,
     /// Removals that lost packets of live flows.
     pub(crate) lossy_removals: u32,
 }
@@ -89,6 +91,7 @@ impl FakeKernel {
             arrivals: true,
             changes: Vec::new(),
             trouble: None,
+            taken_up: Vec::new(),
             lossy_removals: 0,
         })))
     }
@@ -186,7 +189,18 @@ impl Kernel for FakeKernel {
     }
 
     async fn listing(&mut self) -> Result<Listing, Fault> {
-        Ok(Vec::new())
+        let listed = self.0.borrow().server.map(|configuration| ListedServer {
+            server: "10.1.0.5:53".parse().expect("a real server"),
+            configuration,
+            active: 0,
+            inactive: 3,
+            persistent: 0,
+        });
+        Ok(vec![ListedService {
+            service: "udp:10.0.0.1:53".parse().expect("a virtual service"),
+            scheduler: "rr".to_owned(),
+            servers: listed.into_iter().collect(),
+        }])
     }
 
     async fn set_weight(&mut self, _: &VirtualService, _: &RealServer, weight: u32) -> Result<(), Fault> {
@@ -240,7 +254,9 @@ impl Kernel for FakeKernel {
         Evidence::Known(())
     }
 
-    fn take_up(&mut self, _: &BTreeSet<(VirtualService, RealServer)>) {}
+    fn take_up(&mut self, asked: &BTreeSet<(VirtualService, RealServer)>) {
+        self.0.borrow_mut().taken_up.push(asked.clone());
+    }
 
     fn watch(&mut self, _: &VirtualService, _: &RealServer) -> Result<(), Fault> {
         if let Some(fault) = &self.0.borrow().watch_fault {

@@ -11,6 +11,8 @@ mod executor;
 pub(crate) mod fake_kernel;
 mod gather;
 pub mod journal;
+#[cfg(test)]
+mod journal_fault_tests;
 mod kernel;
 mod linux;
 mod release;
@@ -18,8 +20,10 @@ mod supervisor;
 #[cfg(test)]
 mod supervisor_tests;
 pub mod sysctl;
+mod take_up;
 
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub use supervisor::{Command, Handle, Order, RequestError, Supervisor};
+pub use take_up::JournalCondition;

@@ -1,6 +1,6 @@
 //! Runs all drains: one at a time, once a second, and at once when asked for something.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use tracing::{info, warn};
 use super::adoption::Weights;
 use super::executor::perform;
 use super::gather::{self, Others};
-use super::journal::{Journal, JournalError};
+use super::journal::{Broken, Keeper};
 use super::kernel::{Fault, Found, Kernel, Listing};
+use super::take_up::JournalCondition;
 use crate::drain::{
-    self, Borrowed, Capacity, Changes, Ground, Hold, Note, Outcome, Reason, Record, Refusal, Request, Rules,
-    Setting, State, Table, Transition, step,
+    self, Capacity, Changes, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table, step,
 };
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -29,15 +29,15 @@ const TICK: Duration = Duration::from_secs(1);
 /// sysctl to the next start and the count unfinished.
 const LONGEST_GOODBYE: u32 = 10;
 
-type Key = (VirtualService, RealServer);
+pub(super) type Key = (VirtualService, RealServer);
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
     #[error(transparent)]
     Refused(#[from] Refusal),
-    #[error("nothing was done: {0}")]
-    Journal(#[from] JournalError),
+    #[error("nothing was done, for it could not be journalled: {0}")]
+    Journal(#[from] Broken),
     #[error(transparent)]
     Host(#[from] Fault),
     #[error("the daemon is stopping")]
@@ -93,73 +93,44 @@ pub struct Handle {
     pub commands: mpsc::Sender<Command>,
     /// The newest drain of each real server, renewed after every step.
     pub drains: watch::Receiver<Arc<Vec<Record>>>,
+    pub journal: watch::Receiver<JournalCondition>,
 }
 
 /// Owns the records of all drains, the journal and the host.
 #[derive(Debug)]
 pub struct Supervisor<K> {
-    kernel: K,
-    journal: Journal,
+    pub(super) kernel: K,
+    pub(super) journal: Keeper,
     rules: Rules,
     weights: Weights,
-    boot_id: String,
+    pub(super) boot_id: String,
     unix_time: fn() -> u64,
-    records: BTreeMap<Key, Record>,
+    pub(super) records: BTreeMap<Key, Record>,
+    /// The journal was read. Before that nothing in the kernel may be touched.
+    pub(super) drains_known: bool,
     shown: watch::Sender<Arc<Vec<Record>>>,
+    pub(super) condition: watch::Sender<JournalCondition>,
 }
 
 impl<K: Kernel> Supervisor<K> {
-    /// Takes up the drains where the journal left them. Those of an earlier boot are closed: the table they were
-    /// about is gone.
-    pub fn resume(
-        kernel: K,
-        journal: Journal,
-        boot_id: String,
-        unix_time: fn() -> u64,
-    ) -> Result<Self, JournalError> {
+    /// Takes up the drains where the journal left them. With a journal that does not work it only observes, until that
+    /// works.
+    pub fn resume(kernel: K, journal: impl Into<Keeper>, boot_id: String, unix_time: fn() -> u64) -> Self {
         let mut supervisor = Self {
             kernel,
-            journal,
+            journal: journal.into(),
             rules: Rules::default(),
             weights: Weights::default(),
             boot_id,
             unix_time,
             records: BTreeMap::new(),
+            drains_known: false,
             shown: watch::channel(Arc::default()).0,
+            condition: watch::channel(JournalCondition::default()).0,
         };
-        for mut record in supervisor.journal.latest()? {
-            if record.boot_id != supervisor.boot_id && !record.state.is_final() {
-                let why = "the machine was rebooted: the table it was about is gone".to_owned();
-                info!(service = %record.service, server = %record.server, "{} -> {}: {why}", record.state, State::Yielded);
-                let at = supervisor.kernel.now();
-                record.transitions.push(Transition {
-                    at,
-                    from: record.state,
-                    to: State::Yielded,
-                    why,
-                    evidence: None,
-                });
-                record.state = State::Yielded;
-            }
-            if record.boot_id != supervisor.boot_id {
-                // The sysctls began anew with the boot, and so did the flags of the services.
-                record.borrowed = Borrowed::default();
-                if record.is_counting() {
-                    record.outcome = Some(Outcome::unknown(
-                        "the machine was rebooted before the count was over",
-                    ));
-                }
-                supervisor.journal.save(&record)?;
-            }
-            if !record.is_over() {
-                info!(service = %record.service, server = %record.server, state = %record.state, "resumed from the journal");
-            }
-            supervisor.records.insert((record.service, record.server), record);
-        }
-        let unfinished: BTreeSet<Key> = supervisor.unfinished().collect();
-        supervisor.kernel.take_up(&unfinished);
+        supervisor.take_up_journal();
         supervisor.show();
-        Ok(supervisor)
+        supervisor
     }
 
     /// Decides by these rules from now on. Drains under way keep the policy they began with.
@@ -176,6 +147,7 @@ impl<K: Kernel> Supervisor<K> {
             Handle {
                 commands,
                 drains: self.shown.subscribe(),
+                journal: self.condition.subscribe(),
             },
             inbox,
         )
@@ -221,7 +193,7 @@ impl<K: Kernel> Supervisor<K> {
         }
     }
 
-    fn unfinished(&self) -> impl Iterator<Item = Key> + '_ {
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = Key> + '_ {
         let is_open = |(_, record): &(&Key, &Record)| !record.is_over();
         self.records.iter().filter(is_open).map(|(key, _)| *key)
     }
@@ -265,6 +237,7 @@ impl<K: Kernel> Supervisor<K> {
                 );
             }
         }
+        self.show_condition();
     }
 
     async fn begin_ordered(&mut self, order: Order) -> Result<Record, RequestError> {
@@ -324,6 +297,7 @@ impl<K: Kernel> Supervisor<K> {
 
     /// Journals a new drain and takes its first step.
     pub async fn begin(&mut self, request: &Request) -> Result<Record, RequestError> {
+        self.journal.check()?;
         let key = (request.service, request.server);
         let ends = |record: &Record| record.state.is_final() && !record.is_over();
         if self.records.get(&key).is_some_and(ends) {
@@ -343,7 +317,7 @@ impl<K: Kernel> Supervisor<K> {
             now_unix: (self.unix_time)(),
         };
         let mut record = drain::begin(request, &ground, now)?;
-        record.id = self.journal.save(&record)?;
+        record.id = self.journal.save(&record, now)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
         self.records.insert(key, record);
         self.advance(key).await;
@@ -352,13 +326,15 @@ impl<K: Kernel> Supervisor<K> {
 
     /// Turns a drain around and takes the first step back.
     pub async fn restore(&mut self, key: Key) -> Result<Record, RequestError> {
+        self.journal.check()?;
         let (service, server) = key;
         let record = self
             .records
             .get(&key)
             .ok_or(Refusal::NothingToRestore { service, server })?;
-        let next = drain::restore(record, self.kernel.now())?;
-        self.journal.save(&next)?;
+        let now = self.kernel.now();
+        let next = drain::restore(record, now)?;
+        self.journal.save(&next, now)?;
         info!(%service, %server, "{} -> {}: asked to restore", record.state, next.state);
         self.records.insert(key, next);
         self.advance(key).await;
@@ -374,6 +350,7 @@ impl<K: Kernel> Supervisor<K> {
 
     /// One step of every drain that is not over.
     pub async fn step_all(&mut self) {
+        self.tend_journal();
         self.adopt().await;
         for key in self.unfinished().collect::<Vec<_>>() {
             self.advance(key).await;
@@ -404,11 +381,15 @@ impl<K: Kernel> Supervisor<K> {
             .collect();
         let others = Others { records: &others };
         let facts = gather::facts(&mut self.kernel, &record, &others).await;
-        let mut next = step(&record, &facts, self.kernel.now());
-        if next.record.durable() != record.durable()
-            && let Err(error) = self.journal.save(&next.record)
-        {
-            self.hold_unjournalled(key, record, error.to_string());
+        let now = self.kernel.now();
+        let mut next = step(&record, &facts, now);
+        let journalled = if next.record.durable() == record.durable() {
+            self.journal.check()
+        } else {
+            self.journal.save(&next.record, now).map(drop)
+        };
+        if let Err(fault) = journalled {
+            self.hold_unjournalled(record, next, &fault).await;
             return false;
         }
         for note in &next.notes {
@@ -419,16 +400,6 @@ impl<K: Kernel> Supervisor<K> {
         next.record.observed.failed = performed.err().map(|fault| fault.0);
         self.records.insert(key, next.record);
         go_on
-    }
-
-    /// Without a journal nothing moves. Said once, not every second.
-    fn hold_unjournalled(&mut self, key: Key, mut record: Record, why: String) {
-        let hold = Hold::ActionFailed(why);
-        if record.observed.held.as_ref() != Some(&hold) {
-            warn!(service = %record.service, server = %record.server, "held: {hold}");
-        }
-        record.observed.held = Some(hold);
-        self.records.insert(key, record);
     }
 
     /// What would be left of the service. A server that is already at weight 0 costs nothing more.
@@ -446,7 +417,8 @@ impl<K: Kernel> Supervisor<K> {
         )
     }
 
-    fn show(&self) {
+    pub(super) fn show(&self) {
+        self.show_condition();
         self.shown
             .send_replace(Arc::new(self.records.values().cloned().collect()));
     }
