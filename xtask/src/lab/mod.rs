@@ -24,6 +24,7 @@ mod programs;
 #[allow(dead_code, reason = "this side reads events and writes none")]
 mod protocol;
 mod qemu;
+mod rows;
 mod run;
 pub mod scenarios;
 mod side_by_side;
