@@ -19,7 +19,7 @@ use crate::traffic::Replies;
 
 const SYSCTL: &str = "net.ipv4.vs.expire_nodest_conn";
 const SYSCTL_PATH: &str = "/proc/sys/net/ipv4/vs/expire_nodest_conn";
-/// Shorter than what is left of the drain.
+/// Shorter than what is left of a drain with live flows.
 const DEAD: Duration = Duration::from_secs(3);
 
 pub(super) fn rows() -> Vec<Row> {
@@ -46,7 +46,7 @@ fn quiet(case: &mut Case<'_>) -> Result<()> {
     begin(case)?;
     case.await_drain("quiet", |view| view.state == State::Quiet)?;
     kill(case)?;
-    clock::pass(DEAD);
+    // It is nearly over: dead any longer, it would be late for that alone.
     ends(case, End::IDLE)
 }
 

@@ -22,9 +22,7 @@ mod tcp_idle;
 mod traffic;
 mod witness;
 
-use std::collections::BTreeSet;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use self::row::Row;
@@ -55,8 +53,8 @@ fn all() -> Vec<Row> {
     .concat()
 }
 
-/// Each row is told as it ends; all of them are the scenario's value, also where some failed. The option `rows` picks
-/// them by name.
+/// Each row is told as it ends; all of them are the scenario's value, also where some failed. The option `rows` names
+/// those to play, in their order and as often as they are named.
 fn run(stage: &mut Stage) -> Result<Value> {
     let rows = chosen(stage.options())?;
     let mut told = Vec::new();
@@ -91,19 +89,20 @@ fn chosen(options: &Value) -> Result<Vec<Row>> {
     let Some(names) = options.get("rows") else {
         return Ok(rows);
     };
-    let names: BTreeSet<String> =
+    let names: Vec<String> =
         serde_json::from_value(names.clone()).context("the option `rows` is a list of names")?;
-    let known: BTreeSet<String> = rows.iter().map(|row| row.name.to_owned()).collect();
-    let unknown: Vec<&String> = names.difference(&known).collect();
-    ensure!(
-        unknown.is_empty(),
-        "no such rows: {unknown:?}; there are {known:?}"
-    );
-    Ok(rows.into_iter().filter(|row| names.contains(row.name)).collect())
+    let find = |name: &String| {
+        let known = || rows.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+        let found = rows.iter().find(|row| row.name == name).cloned();
+        found.with_context(|| format!("there is no row `{name}`; there are {}", known()))
+    };
+    names.iter().map(find).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -112,10 +111,10 @@ mod tests {
     fn names_of_rows_are_unique_and_picked_by() {
         let names: BTreeSet<&str> = all().iter().map(|row| row.name).collect();
         assert_eq!(names.len(), all().len());
-        let picked = chosen(&json!({"rows": ["pinned-wait"]})).unwrap();
+        let picked = chosen(&json!({"rows": ["tcp-idle", "pinned-wait", "tcp-idle"]})).unwrap();
         assert_eq!(
             picked.iter().map(|row| row.name).collect::<Vec<_>>(),
-            ["pinned-wait"]
+            ["tcp-idle", "pinned-wait", "tcp-idle"]
         );
         let said = chosen(&json!({"rows": ["no-such"]})).unwrap_err().to_string();
         assert!(said.contains("no-such") && said.contains("pinned-wait"), "{said}");

@@ -116,7 +116,9 @@ impl Setting {
         };
         play(&mut case).with_context(|| format!("the daemon printed: {}", case.daemon.log()))?;
         ensure!(!case.told.is_null(), "the row ended without a judgement");
-        Ok(case.told)
+        let told = case.told.take();
+        case.leave_nothing()?;
+        Ok(told)
     }
 }
 
@@ -197,6 +199,19 @@ impl Case<'_> {
     /// The drain of server1 as soon as it is so.
     pub(super) fn await_drain(&self, what: &str, is_so: impl Fn(&DrainView) -> bool) -> Result<DrainView> {
         super::super::daemon_crashes::await_drain(&self.daemon, self.place, what, is_so)
+    }
+
+    /// What a drain that is not over leaves in the kernel is shared by all namespaces, and not for the next row to meet.
+    fn leave_nothing(mut self) -> Result<()> {
+        self.daemon.kill()?;
+        let cleaned = self.daemon.clean()?;
+        ensure!(
+            cleaned.status.success(),
+            "`ipvsdrain daemon --clean` ended with {}: {}",
+            cleaned.status,
+            String::from_utf8_lossy(&cleaned.stderr)
+        );
+        Ok(())
     }
 
     /// Starts the daemon again, after its end, as it was started.
