@@ -18,6 +18,7 @@ mod kernel;
 mod libraries;
 mod matrix;
 mod modules;
+mod perl;
 mod programs;
 // The guest's side of the lab owns this file; compiling the same one keeps both in step.
 #[path = "../../../tests/src/protocol.rs"]

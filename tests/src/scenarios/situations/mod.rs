@@ -4,12 +4,12 @@
 //! Owns the order of the rows and the verdict. A [`setting`] is laid for each row by one constructor, and [`judged`] by
 //! one check; the other modules hold the rows, by subject. A row that fails stops no other.
 
+mod checkers;
 mod deadline;
 mod facts;
 mod floor;
 mod hands;
 mod judged;
-mod keepalived;
 mod kernel_settings;
 mod killed;
 mod masquerade;
@@ -31,7 +31,12 @@ use crate::scenario::{Findings, Scenario, Stage};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "situations",
     about: "policies, schedulers, other hands, deadlines, crashes: each drain ends as it should and loses nothing",
-    programs: &["nftables/nft", "strace/strace", "keepalived/keepalived"],
+    programs: &[
+        "nftables/nft",
+        "strace/strace",
+        "keepalived/keepalived",
+        "ldirectord/ldirectord",
+    ],
     observes: true,
     run,
 };
@@ -48,7 +53,7 @@ fn all() -> Vec<Row> {
         deadline::rows(),
         killed::rows(),
         kernel_settings::rows(),
-        keepalived::rows(),
+        checkers::rows(),
     ]
     .concat()
 }

@@ -71,6 +71,6 @@ fn set(case: &mut Case<'_>, flag: &str) -> Result<()> {
 
 /// Many new flows, of which a share would be dropped.
 fn send(case: &mut Case<'_>) -> Result<()> {
-    case.send_new_udp(Duration::from_millis(100), Replies::Echo)?;
-    case.send_udp(LAST, Replies::Echo)
+    case.send_udp(LAST, Replies::Echo)?;
+    case.send_new_udp(Duration::from_millis(100), Replies::Echo)
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use ipvsdrain::api::DrainView;
 use ipvsdrain::identity::{Family, Protocol, RealServer, VirtualService};
+use ipvsdrain::moment::Moment;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::facts::Facts;
 use super::witness::Witness;
+use crate::clock;
 use crate::daemon::{Daemon, PendingDrain};
 use crate::ledger::Server;
 use crate::traffic::Traffic;
@@ -109,6 +111,7 @@ impl Setting {
             witness: Witness::start(director.machine())?,
             facts: Facts::default(),
             before: Before::of(&world)?,
+            since: clock::now(),
             told: Value::Null,
             client: None,
             options,
@@ -167,6 +170,8 @@ pub(super) struct Case<'world> {
     pub(super) witness: Witness,
     pub(super) facts: Facts,
     pub(super) before: Before,
+    /// When that was.
+    pub(super) since: Moment,
     /// What [`Case::judge`] found.
     pub(super) told: Value,
     /// Who waits for a drain whose end is not asked of it.
@@ -189,6 +194,7 @@ impl Case<'_> {
     /// From now on everything is to stay as it is.
     pub(super) fn remember(&mut self) -> Result<()> {
         self.before = Before::of(self.world)?;
+        self.since = clock::now();
         Ok(())
     }
 

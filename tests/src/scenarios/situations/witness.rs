@@ -52,8 +52,16 @@ impl Witness {
 
     /// Its weights in their order, `-` while it is not in the table: `1 0 -`.
     pub(super) fn weights(&self, place: Place) -> String {
+        self.weights_since(place, Moment::from_nanos(0))
+    }
+
+    /// Its weights from the one it had at `since`.
+    pub(super) fn weights_since(&self, place: Place, since: Moment) -> String {
+        let history = lock(&self.history);
+        let later = history.iter().position(|(at, _)| *at > since);
+        let first = later.unwrap_or(history.len()).saturating_sub(1);
         let mut words: Vec<String> = Vec::new();
-        for (_, look) in lock(&self.history).iter() {
+        for (_, look) in history.iter().skip(first) {
             let word = weight(look, place).map_or("-".to_owned(), |weight| weight.to_string());
             if words.last() != Some(&word) {
                 words.push(word);
