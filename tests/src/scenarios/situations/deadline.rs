@@ -35,7 +35,7 @@ fn hold(case: &mut Case<'_>) -> Result<()> {
 fn remove(case: &mut Case<'_>) -> Result<()> {
     let drain = begin(case, "remove")?;
     let ended = drain.ended(LIMIT)?;
-    let gone = case.witness.gone_at(case.place);
+    let gone = case.witness.gone(case.place).map(|(_, gone)| gone);
     let since = case.witness.quiesced_at(case.place);
     let lasted = gone.zip(since).map(|(gone, since)| gone.since(since));
     let seen = match lasted {

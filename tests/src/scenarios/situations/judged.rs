@@ -143,9 +143,9 @@ impl Case<'_> {
         if let Some(quiet) = end.quiet {
             let (least, most) = (quiet.as_secs_f64(), (quiet + SLACK).as_secs_f64());
             let seen = match self.seconds(&account) {
-                Some(seconds) if least <= seconds && seconds <= most => "in time".to_owned(),
-                Some(seconds) if seconds < least => format!("{seconds:.1} s: too early"),
-                Some(seconds) => format!("{seconds:.1} s: too late"),
+                Some((_, before)) if before < least => format!("{before:.1} s: too early"),
+                Some((after, _)) if after > most => format!("{after:.1} s: too late"),
+                Some(_) => "in time".to_owned(),
                 None => "never".to_owned(),
             };
             self.facts.add("removal", "in time", seen);
@@ -158,17 +158,18 @@ impl Case<'_> {
             "sent": account.sent(),
             "lost": account.lost(),
             "unanswered": account.unanswered(),
-            "seconds": end.quiet.and_then(|_| self.seconds(&account)),
+            "seconds": end.quiet.and_then(|_| self.seconds(&account)).map(|(after, _)| after),
             "limit": end.quiet.map(|quiet| (quiet + SLACK).as_secs_f64()),
             "trouble": if ok { Value::Null } else { json!(self.explained(&account)) },
         });
         Ok(())
     }
 
-    /// From the last packet of server1's last flow to its removal.
-    fn seconds(&self, account: &Account) -> Option<f64> {
-        let gone = self.witness.gone_at(self.place)?;
-        Some(gone.since(last_packet(account)?).as_secs_f64())
+    /// From the last packet of server1's last flow to its removal: longer than the first, no longer than the second.
+    fn seconds(&self, account: &Account) -> Option<(f64, f64)> {
+        let (after, before) = self.witness.gone(self.place)?;
+        let last = last_packet(account)?;
+        Some((after.since(last).as_secs_f64(), before.since(last).as_secs_f64()))
     }
 
     fn explained(&self, account: &Account) -> String {

@@ -14,8 +14,14 @@ use crate::world::{Machine, Place, read_table};
 
 const EVERY: Duration = Duration::from_millis(100);
 
-/// The servers and their weights at one moment.
-type Look = (Moment, Vec<(Place, i32)>);
+/// The servers and their weights, when they were first seen so.
+#[derive(Debug, Clone)]
+struct Look {
+    at: Moment,
+    /// When they were last seen otherwise: the change came after it.
+    after: Moment,
+    weights: Vec<(Place, i32)>,
+}
 
 /// Looks until it is dropped.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ impl Witness {
         let written = Arc::clone(&history);
         let worker = Worker::start("witness of the table", director, move |stop| {
             let mut next = clock::now();
+            let mut after = next;
             while !stop.wait_until(next)? {
                 let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs")
                     .context("cannot read the table")?;
@@ -37,9 +44,14 @@ impl Witness {
                 let rows = read_table(&text);
                 let weights: Vec<_> = rows.iter().map(|row| (row.place, row.weight)).collect();
                 let mut history = lock(&written);
-                if history.last().is_none_or(|(_, last)| *last != weights) {
-                    history.push((now, weights));
+                if history.last().is_none_or(|last| last.weights != weights) {
+                    history.push(Look {
+                        at: now,
+                        after,
+                        weights,
+                    });
                 }
+                after = now;
                 next = now + EVERY;
             }
             Ok(())
@@ -58,10 +70,10 @@ impl Witness {
     /// Its weights from the one it had at `since`.
     pub(super) fn weights_since(&self, place: Place, since: Moment) -> String {
         let history = lock(&self.history);
-        let later = history.iter().position(|(at, _)| *at > since);
+        let later = history.iter().position(|look| look.at > since);
         let first = later.unwrap_or(history.len()).saturating_sub(1);
         let mut words: Vec<String> = Vec::new();
-        for (_, look) in history.iter().skip(first) {
+        for look in history.iter().skip(first) {
             let word = weight(look, place).map_or("-".to_owned(), |weight| weight.to_string());
             if words.last() != Some(&word) {
                 words.push(word);
@@ -70,25 +82,24 @@ impl Witness {
         words.join(" ")
     }
 
-    /// When it was first seen to be missing for good; `EVERY` before, it was there.
-    pub(super) fn gone_at(&self, place: Place) -> Option<Moment> {
+    /// When it went for good: after the first of these, and no later than the second.
+    pub(super) fn gone(&self, place: Place) -> Option<(Moment, Moment)> {
         let history = lock(&self.history);
-        let last_there = history
-            .iter()
-            .rposition(|(_, look)| weight(look, place).is_some())?;
-        history.get(last_there + 1).map(|(at, _)| *at)
+        let last_there = history.iter().rposition(|look| weight(look, place).is_some())?;
+        history.get(last_there + 1).map(|look| (look.after, look.at))
     }
 
-    /// When its weight was first 0.
+    /// When its weight was first seen to be 0.
     pub(super) fn quiesced_at(&self, place: Place) -> Option<Moment> {
         let history = lock(&self.history);
-        let look = history.iter().find(|(_, look)| weight(look, place) == Some(0));
-        look.map(|(at, _)| *at)
+        let look = history.iter().find(|look| weight(look, place) == Some(0));
+        look.map(|look| look.at)
     }
 }
 
-fn weight(look: &[(Place, i32)], place: Place) -> Option<i32> {
-    look.iter()
+fn weight(look: &Look, place: Place) -> Option<i32> {
+    look.weights
+        .iter()
         .find(|(other, _)| *other == place)
         .map(|(_, weight)| *weight)
 }
