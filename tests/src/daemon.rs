@@ -11,6 +11,7 @@ use ipvsdrain::api::client::Client;
 use ipvsdrain::api::{DrainView, FlowsView, Status};
 use nix::sys::signal::Signal;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::clock;
@@ -101,6 +102,16 @@ impl<'world> Daemon<'world> {
         self.director.within(|| process::output(&mut command, ""))
     }
 
+    /// Waits for an end that comes from elsewhere.
+    pub fn await_end(&self, limit: Duration) -> Result<()> {
+        ensure!(
+            self.process.await_end(limit)?,
+            "the daemon had not ended after {limit:?}: {}",
+            self.log()
+        );
+        Ok(())
+    }
+
     fn await_socket(&mut self) -> Result<()> {
         let deadline = clock::now() + START_LIMIT;
         while UnixStream::connect(self.socket()).is_err() {
@@ -174,6 +185,19 @@ impl<'world> Daemon<'world> {
             .with_context(|| format!("the daemon said: {}", self.log()))
     }
 
+    /// The newest drain of this server in the words of `ipvsdrain status --json`, whatever fields it has.
+    pub fn drain_as_json(&self, place: Place) -> Result<Value> {
+        let mut command = self.command(&["status", "--json"]);
+        let text = self.director.within(|| process::run(&mut command, ""))?;
+        let status: Value =
+            serde_json::from_str(&text).with_context(|| format!("not the status in JSON: {text}"))?;
+        let (service, server) = (place.service.to_string(), place.server.to_string());
+        let drains = status["drains"].as_array().into_iter().flatten();
+        let of = |drain: &&Value| drain["service"] == service && drain["server"] == server;
+        let found = drains.rev().find(of).cloned();
+        found.with_context(|| format!("the daemon shows no drain of {place}"))
+    }
+
     /// The newest drain of this server.
     pub fn drain(&self, place: Place) -> Result<DrainView> {
         let of = |drain: &DrainView| (drain.service, drain.server) == (place.service, place.server);
@@ -233,7 +257,32 @@ pub struct DrainEnd {
     pub drain: DrainView,
 }
 
+/// How the client ended, whether there was a drain or not.
+#[derive(Debug)]
+pub struct ClientEnd {
+    pub code: Option<i32>,
+    /// What it printed, the errors last.
+    pub said: String,
+}
+
+impl ClientEnd {
+    /// The exit code as text.
+    pub fn exit(&self) -> String {
+        self.code.map_or("a signal".to_owned(), |code| code.to_string())
+    }
+}
+
 impl PendingDrain {
+    /// Waits for its end, whatever it is: a drain that is refused ends too.
+    pub fn ended(self, limit: Duration) -> Result<ClientEnd> {
+        let output = self.process.finish(limit)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(ClientEnd {
+            code: output.status.code(),
+            said: text(&output.stdout) + &text(&output.stderr),
+        })
+    }
+
     /// True once it has ended; false if `limit` passes first.
     pub fn await_end(&self, limit: Duration) -> Result<bool> {
         self.process.await_end(limit)

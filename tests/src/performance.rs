@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::mounts;
 use crate::protocol::{Event, Request, ScenarioResult};
-use crate::scenario::{Sink, Stage, find, missing_programs};
+use crate::scenario::{Findings, Sink, Stage, find, missing_programs};
 
 /// Runs the scenarios of `request` in order, and says whether all passed.
 pub fn run_all(request: &Request, sink: &Sink) -> bool {
@@ -125,7 +125,13 @@ pub fn perform(name: &str, options: Value) -> anyhow::Result<()> {
     let ended = settle_in().and_then(|()| run_scenario(name, options, sink.clone()));
     let (value, error) = match ended {
         Ok(value) => (value, None),
-        Err(error) => (Value::Null, Some(format!("{error:#}"))),
+        Err(error) => {
+            let found = error.downcast_ref::<Findings>();
+            (
+                found.map_or(Value::Null, |findings| findings.value.clone()),
+                Some(format!("{error:#}")),
+            )
+        }
     };
     sink(&Event::Finished(ScenarioResult {
         scenario: name.to_owned(),

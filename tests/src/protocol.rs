@@ -65,7 +65,7 @@ pub struct ScenarioResult {
     /// Why it failed, with the chain of causes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What the scenario returned; null if it failed.
+    /// What the scenario returned; what it found, or null, if it failed.
     #[serde(default)]
     pub value: Value,
     /// How long it took by the guest's clock.

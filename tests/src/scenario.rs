@@ -83,6 +83,22 @@ impl Stage {
     }
 }
 
+/// What a scenario that failed found all the same: it goes into its result as the value of one that passed would.
+#[derive(Debug)]
+pub struct Findings {
+    pub value: Value,
+    /// What is wrong, in a sentence.
+    pub summary: String,
+}
+
+impl std::fmt::Display for Findings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.summary)
+    }
+}
+
+impl std::error::Error for Findings {}
+
 /// The programs a scenario names which are not on `PATH`. A package counts by the program of its own
 /// name only; where it has none, the scenario finds out by itself.
 pub fn missing_programs(scenario: &Scenario) -> Vec<String> {

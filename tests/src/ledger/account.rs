@@ -140,6 +140,24 @@ impl Account {
         self.receipts(server).max()
     }
 
+    /// When the client got the last answer to a record that this server got.
+    pub fn last_answer(&self, server: Server) -> Option<Moment> {
+        let of_flow = |notes: &Notes| {
+            let here: BTreeSet<u64> = notes
+                .received
+                .iter()
+                .filter(|receipt| receipt.server == server)
+                .map(|receipt| receipt.sequence)
+                .collect();
+            let answers = notes
+                .answered
+                .iter()
+                .filter(|(sequence, _)| here.contains(sequence));
+            answers.map(|(_, at)| *at).max()
+        };
+        self.flows.values().filter_map(of_flow).max()
+    }
+
     /// When the client closed the last of the TCP connections that this server accepted.
     pub fn last_close(&self, server: Server) -> Option<Moment> {
         let of = |notes: &&Notes| notes.accepted.is_some_and(|(by, _)| by == server);

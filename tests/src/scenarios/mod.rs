@@ -24,6 +24,7 @@ mod observer_refuses;
 mod pinned_migrate;
 mod pins_cleaned;
 mod sctp_drained;
+mod situations;
 mod sysctl_put_back;
 mod watch;
 mod weight_restored;
@@ -58,4 +59,5 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
+    situations::SCENARIO,
 ];

@@ -39,8 +39,20 @@ const SILENCE: Duration = Duration::from_millis(200);
 pub enum Replies {
     /// Each datagram is echoed.
     Echo,
+    /// Each datagram is echoed, this much later.
+    Late(Duration),
     /// Datagrams go one way.
     None,
+}
+
+impl Replies {
+    /// How long a client waits for a reply before it takes it to be lost.
+    fn patience(self) -> Duration {
+        match self {
+            Replies::Echo | Replies::None => PATIENCE,
+            Replies::Late(by) => by + PATIENCE,
+        }
+    }
 }
 
 /// The traffic of one scenario.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ipvsdrain::moment::Moment;
 
-use super::{PATIENCE, Replies, Stop, Worker};
+use super::{Replies, Stop, Worker};
 use crate::clock;
 use crate::ledger::{Flow, Ledger, RECORD_LEN, Record, Transport};
 use crate::world::Machine;
@@ -96,13 +96,14 @@ impl Sender {
                 self.active.push(sending);
             }
             self.send_due(now);
-            self.ended.retain(|sending| sending.next + PATIENCE > now);
+            self.ended
+                .retain(|sending| sending.next + self.replies.patience() > now);
         }
         let now = clock::now();
         for sending in &self.active {
             self.ledger.closed(sending.flow, now);
         }
-        self.await_last_replies(now + PATIENCE)
+        self.await_last_replies(now + self.replies.patience())
     }
 
     fn open(&self, plan: UdpFlow, begin: Moment) -> Result<Sending> {
@@ -142,7 +143,7 @@ impl Sender {
     /// True if asked to stop.
     fn await_replies(&self, stop: &Stop, deadline: Option<Moment>) -> Result<bool> {
         let sockets: Vec<_> = match self.replies {
-            Replies::Echo => self.active.iter().chain(&self.ended).collect(),
+            Replies::Echo | Replies::Late(_) => self.active.iter().chain(&self.ended).collect(),
             Replies::None => Vec::new(),
         };
         let fds: Vec<_> = sockets.iter().map(|sending| sending.socket.as_fd()).collect();

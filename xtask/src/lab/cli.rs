@@ -12,7 +12,8 @@ use super::image::Copied;
 use super::matrix::Matrix;
 use super::protocol::Stream;
 use super::{
-    Clock, Event, KernelChoice, Request, ScenarioResult, binaries, host_tools, kernel, programs, scenarios,
+    Clock, Event, KernelChoice, Request, ScenarioResult, binaries, host_tools, kernel, programs, rows,
+    scenarios,
 };
 
 #[derive(Debug, Subcommand)]
@@ -240,7 +241,10 @@ fn tell(event: &Event) {
     match event {
         Event::Booted { kernel, .. } => eprintln!("lab: {kernel} is up"),
         Event::Started { scenario } => eprintln!("lab: {scenario} …"),
-        Event::Progress { scenario, data } => eprintln!("lab: {scenario}: {data}"),
+        Event::Progress { scenario, data } => match rows::told(data) {
+            Some(row) => eprintln!("{row}"),
+            None => eprintln!("lab: {scenario}: {data}"),
+        },
         Event::Trouble { text } => eprintln!("lab: {text}"),
         _ => {}
     }

@@ -18,12 +18,14 @@ mod kernel;
 mod libraries;
 mod matrix;
 mod modules;
+mod perl;
 mod programs;
 // The guest's side of the lab owns this file; compiling the same one keeps both in step.
 #[path = "../../../tests/src/protocol.rs"]
 #[allow(dead_code, reason = "this side reads events and writes none")]
 mod protocol;
 mod qemu;
+mod rows;
 mod run;
 pub mod scenarios;
 mod side_by_side;

@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::libraries::{LOADER, Libraries};
+use super::perl;
 use crate::debian::Suite;
 
 /// What every guest has, besides what its scenarios ask for.
@@ -25,7 +26,7 @@ const ALWAYS: [&str; 7] = [
 /// What this machine runs out of the same packages while it prepares a guest.
 const PREPARING: [&str; 2] = ["xz-utils/xz", "zstd/zstd"];
 
-/// A program's file in the guest.
+/// A file in the guest, of a program or of what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgramFile {
     Copy(PathBuf),
@@ -62,6 +63,9 @@ pub fn fetch(wanted: &[String]) -> anyhow::Result<Programs> {
             "the package {package} has no program for `{name}`; it has: {has}"
         );
         files.extend(chosen);
+    }
+    if has_perl(&files)? {
+        files.extend(perl::runtime(&packages)?);
     }
     Ok(Programs {
         files,
@@ -105,6 +109,17 @@ impl Programs {
             .map(str::to_owned)
             .collect())
     }
+}
+
+fn has_perl(files: &BTreeMap<String, ProgramFile>) -> anyhow::Result<bool> {
+    for file in files.values() {
+        if let ProgramFile::Copy(path) = file
+            && perl::is_perl(&fs::read(path).with_context(|| format!("cannot read {}", path.display()))?)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn split(name: &str) -> (&str, Option<&str>) {
