@@ -10,7 +10,7 @@ use crate::first_look::{Filter, Known};
 
 /// The version of everything in this module. It lies in the object's section [`LAYOUT_SECTION`]; the loader refuses
 /// an object that carries another.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
 
 /// The ELF section that holds [`LAYOUT_VERSION`], little-endian.
 pub const LAYOUT_SECTION: &str = "ipvsdrain.layout";
@@ -163,9 +163,11 @@ pub struct Flow<T> {
     pub last_seen: T,
     /// Packets from the client. Replies are `packets - requests`.
     pub requests: T,
-    /// The last `in_pkts` of the connection, and the connection's own address, to tell a new one from the old one.
+    /// The last `in_pkts` of the connection; where the connection lies, and where its server, to tell a new one from
+    /// the old one.
     pub in_pkts: T,
     pub conn: T,
+    pub dest: T,
     /// IPVS's own state number for the protocol.
     pub state: T,
     /// Packets from the client that came in. Never less than what was forwarded: a packet that went out has come in.
@@ -261,7 +263,7 @@ plain! {
     DestKey = 48;
     Watch = 8;
     FlowKey = 40;
-    Flow<u64> = 80;
+    Flow<u64> = 88;
     Tally<u64> = CLASSES * RING_SECONDS as usize * 8 + 80;
     Health<u64> = 24;
     Filter<u64> = 536;

@@ -67,10 +67,10 @@ pub(crate) fn observe<R: Reach>(ctx: &impl EbpfContext, address: u64) {
     let now = unsafe { bpf_ktime_get_ns() };
     let look = look(conn, dest, address, (now / SECOND) as u32, filter);
     if look.is_watched() {
-        flow::count(ctx, filter, look.watch(), conn, address, now);
+        flow::count(ctx, filter, look.watch(), conn, dest, address, now);
     } else if look.is_other() && filter.arrivals.load() != 0 {
         // Only a flow that was handed over is of interest here, and only to the count of arrivals.
-        flow::count_elsewhere(conn, address, now);
+        flow::count_elsewhere(conn, dest, address, now);
     }
 }
 

@@ -6,7 +6,7 @@ use aya_log_ebpf::warn;
 use ipvsdrain_ebpf::accounting::{Class, Moved, Place, packet};
 use ipvsdrain_ebpf::cell::Cell;
 use ipvsdrain_ebpf::first_look::Filter;
-use ipvsdrain_ebpf::layout::{Flow, FlowKey, Tally, Watch};
+use ipvsdrain_ebpf::layout::{Flow, Tally, Watch};
 
 use crate::conn::Conn;
 use crate::maps::{FLOWS, HEALTH, TALLIES};
@@ -14,13 +14,14 @@ use crate::maps::{FLOWS, HEALTH, TALLIES};
 const SECOND: u64 = 1_000_000_000;
 
 /// Counts one packet of `conn`, whose struct lies at `address`, forwarded to the watched server or answered by it,
-/// seen at `now` (nanoseconds).
+/// seen at `now` (nanoseconds). `dest` is where the server's struct lies.
 #[inline(always)]
 pub(crate) fn count(
     ctx: &impl EbpfContext,
     filter: &Filter<Cell>,
     watch: Watch,
     conn: Conn,
+    dest: u64,
     address: u64,
     now: u64,
 ) {
@@ -29,12 +30,12 @@ pub(crate) fn count(
     };
     tally.last_packet.store(now);
     let state = conn.state();
-    let Some(flow) = find_or_start(&conn.flow_key(), conn, address, now) else {
+    let Some(flow) = find_or_start(conn, dest, address, now) else {
         refuse(ctx, tally);
         return;
     };
 
-    let requests = requests(flow, conn, address, now);
+    let requests = requests(flow, conn, dest, address, now);
     flow.last_seen.store(now);
     flow.state.store(state as u64);
     let place = Place::at(watch, Class::of(conn.protocol(), state), (now / SECOND) as u32);
@@ -67,7 +68,7 @@ pub(crate) fn count(
 
 /// Counts one packet of a connection to a server that nobody watches, if its flow was a watched server's.
 #[inline(always)]
-pub(crate) fn count_elsewhere(conn: Conn, address: u64, now: u64) {
+pub(crate) fn count_elsewhere(conn: Conn, dest: u64, address: u64, now: u64) {
     let Some(flow) = FLOWS.get_ptr(&conn.flow_key()) else {
         return;
     };
@@ -76,7 +77,7 @@ pub(crate) fn count_elsewhere(conn: Conn, address: u64, now: u64) {
     let Some(tally) = TALLIES.get(watch.slot) else {
         return;
     };
-    let requests = requests(flow, conn, address, now);
+    let requests = requests(flow, conn, dest, address, now);
     if requests != 0 && tally.watch.load() == watch.id as u64 {
         leave(flow, tally, requests);
         account_for_arrival(flow, tally, now);
@@ -141,7 +142,7 @@ fn refuse(ctx: &impl EbpfContext, tally: &Tally<Cell>) {
 /// at work the counter may already include a neighbour's packet: whoever moves our copy forward takes the
 /// difference, so the sum is exact and no packet is counted twice.
 #[inline(always)]
-fn requests(flow: &Flow<Cell>, conn: Conn, address: u64, now: u64) -> u64 {
+fn requests(flow: &Flow<Cell>, conn: Conn, dest: u64, address: u64, now: u64) -> u64 {
     if conn.is_one_packet() {
         return 1;
     }
@@ -149,9 +150,14 @@ fn requests(flow: &Flow<Cell>, conn: Conn, address: u64, now: u64) -> u64 {
     let current = conn.in_pkts();
     let step = current.wrapping_sub(seen as u32) as i32;
     let silent = now.wrapping_sub(flow.last_seen.load()) as i64;
-    // The same 5-tuple can get a new connection, even at the same address once the old one is gone for a while.
-    if flow.conn.load() != address || (step < 0 && silent > SECOND as i64) {
+    // The same 5-tuple can get a new connection, even at the same address: once the old one is gone for a while, and
+    // right away where the old one's server was removed, for the kernel frees that connection. The new one then leads
+    // to another server, whose struct is another as well: the removed server's is kept for minutes.
+    let is_new =
+        flow.conn.load() != address || flow.dest.load() != dest || (step < 0 && silent > SECOND as i64);
+    if is_new {
         flow.conn.store(address);
+        flow.dest.store(dest);
         flow.in_pkts.store(current as u64);
         return (current != 0) as u64;
     }
@@ -163,8 +169,9 @@ fn requests(flow: &Flow<Cell>, conn: Conn, address: u64, now: u64) -> u64 {
 }
 
 #[inline(always)]
-fn find_or_start<'a>(key: &FlowKey, conn: Conn, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
-    if let Some(flow) = FLOWS.get_ptr(key) {
+fn find_or_start<'a>(conn: Conn, dest: u64, address: u64, now: u64) -> Option<&'a Flow<Cell>> {
+    let key = conn.flow_key();
+    if let Some(flow) = FLOWS.get_ptr(&key) {
         return Some(unsafe { &*flow });
     }
     // In the order of the struct. Where many neighbours are zero, LLVM would call memset, a loop over bytes.
@@ -177,11 +184,12 @@ fn find_or_start<'a>(key: &FlowKey, conn: Conn, address: u64, now: u64) -> Optio
         // The first packet we see of a connection is taken for a request.
         in_pkts: Cell::new(conn.in_pkts().saturating_sub(1) as u64),
         conn: Cell::new(address),
+        dest: Cell::new(dest),
         state: Cell::new(u64::MAX),
         arrived: Cell::new(0),
         elsewhere: Cell::new(0),
     };
     // It fails if another CPU was faster, or if there is no room: the second look tells which.
-    let _ = FLOWS.insert(key, &fresh, BPF_NOEXIST as u64);
-    FLOWS.get_ptr(key).map(|flow| unsafe { &*flow })
+    let _ = FLOWS.insert(&key, &fresh, BPF_NOEXIST as u64);
+    FLOWS.get_ptr(&key).map(|flow| unsafe { &*flow })
 }

@@ -20,9 +20,8 @@ pub(super) fn take_out(director: &Director, daemon: &Daemon<'_>, places: &[Place
     for (drain, place) in drains.into_iter().zip(places) {
         let end = drain.finish(PATIENCE)?;
         let gone = director.row(*place)?.is_none();
-        // 7: removed, and the daemon counted losses. Whether there were any, only the ledger says.
         ensure!(
-            matches!(end.code, Some(0 | 7)) == gone,
+            (end.code == Some(0)) == gone,
             "`ipvsdrain drain` of {} ended with {:?}, and the server {} in the table: {:?}",
             place.service,
             end.code,
