@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use serde_json::Value;
 
 use super::judged::End;
 use super::row::Row;
@@ -25,7 +26,15 @@ fn wait(case: &mut Case<'_>) -> Result<()> {
     case.send_pinned_udp(Replies::Echo)?;
     let drain = case.drain(&["--pinned", "wait"])?;
     clock::pass(LONG);
+    no_leak(case)?;
     case.judge_now(drain, End::DRAINING)
+}
+
+/// Every flow began before weight 0, and none may be told as one that began later.
+fn no_leak(case: &mut Case<'_>) -> Result<()> {
+    let leaks = case.daemon.drain_as_json(case.place)?["leaks"].clone();
+    case.facts.add("leaks", Value::Null, leaks);
+    Ok(())
 }
 
 fn migrate(case: &mut Case<'_>) -> Result<()> {
@@ -41,5 +50,6 @@ fn hold(case: &mut Case<'_>) -> Result<()> {
     clock::pass(LONG);
     let held = case.daemon.drain(case.place).ok().and_then(|view| view.held);
     case.facts.says("held", "pinned", held.as_deref());
+    no_leak(case)?;
     case.judge_now(drain, End::DRAINING)
 }
