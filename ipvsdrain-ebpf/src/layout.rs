@@ -191,7 +191,7 @@ pub struct Tally<T> {
     pub last_packet: T,
     /// Packets whose flow found no room in `FLOWS`: they are in no other number but `last_packet`.
     pub untracked: T,
-    /// Flows seen for the first time.
+    /// Flows seen from their connection's first packet on.
     pub flows_started: T,
     /// Packets from clients of tracked flows that came in. Means something while arrivals are witnessed.
     pub arrived: T,

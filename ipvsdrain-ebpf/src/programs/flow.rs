@@ -41,10 +41,10 @@ pub(crate) fn count(
     let place = Place::at(watch, Class::of(conn.protocol(), state), (now / SECOND) as u32);
     match packet(tally, &flow.place, place, |slot| TALLIES.get(slot)) {
         Moved::Stayed => {}
-        Moved::Started => tally.flows_started.add(1),
+        Moved::Started => began(tally, conn),
         Moved::Returned => {
             begin_anew(flow, now);
-            tally.flows_started.add(1);
+            began(tally, conn);
         }
         Moved::CameFrom(slot) => {
             if let Some(other) = TALLIES.get(slot) {
@@ -52,7 +52,7 @@ pub(crate) fn count(
                 leave(flow, other, requests);
             }
             begin_anew(flow, now);
-            tally.flows_started.add(1);
+            began(tally, conn);
         }
     }
     flow.packets.add(1);
@@ -107,6 +107,14 @@ fn account_for_arrival(flow: &Flow<Cell>, tally: &Tally<Cell>, now: u64) {
         if now.wrapping_sub(flow.first_seen.load()) as i64 > SECOND as i64 {
             tally.unwitnessed.add(gone - arrived);
         }
+    }
+}
+
+/// Counts a flow as begun, unless its connection is older than our sight of it.
+#[inline(always)]
+fn began(tally: &Tally<Cell>, conn: Conn) {
+    if conn.in_pkts() <= 1 {
+        tally.flows_started.add(1);
     }
 }
 

@@ -170,7 +170,7 @@ pub struct Flows {
     /// Packets in both directions since then. On the rung of probes alone.
     #[serde(default)]
     pub packets: u64,
-    /// Flows that began since then, and were not in the kernel's table before. On the rung of probes alone.
+    /// Flows whose connection began since then. On the rung of probes alone.
     #[serde(default)]
     pub started: u64,
     /// The last packet in either direction.

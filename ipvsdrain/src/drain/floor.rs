@@ -66,6 +66,15 @@ impl Capacity {
         capacity
     }
 
+    /// The same, if the server itself weighs `now` and not `before`.
+    #[must_use]
+    pub(super) fn reweighed(self, before: u32, now: u32) -> Self {
+        Self {
+            weight_total: self.weight_total.saturating_sub(u64::from(before)) + u64::from(now),
+            ..self
+        }
+    }
+
     /// The same, of a service that was once as large as this.
     #[must_use]
     pub(super) fn at_least_as_large_as(self, once: &Capacity) -> Self {

@@ -71,8 +71,8 @@ impl Leaks {
             )
         } else {
             (
-                "clients woke up after minutes of silence and met their old entry, or a packet came by way of another \
-                 director that still has a weight for the server",
+                "they came with the weight that another hand gave the server meanwhile, or by way of another director \
+                 whose connections are synchronised to this one",
                 "look at `ipvsdrain flows`, and drain the server on every director",
             )
         };

@@ -146,6 +146,9 @@ impl Step {
         let Some(loan) = self.record.borrowed.of(setting) else {
             return;
         };
+        // This very step may have asked for it before the drain came to its end.
+        self.actions
+            .retain(|action| *action != Action::Set(setting, !loan.before));
         let reads = facts.setting(setting);
         let done = facts.borrowed_elsewhere.of(setting).is_some()
             || reads.is_none()

@@ -60,7 +60,7 @@ pub use outcome::Outcome;
 pub use policy::{
     FallbackUse, OnDeadline, OtherHands, PersistenceUse, Pinned, Policy, PolicyError, SysctlUse, Then,
 };
-pub use pool::capacity;
+pub use pool::{Forced, capacity};
 pub use record::{Observed, Reason, Record, Removal, Seen, Transition};
 pub use rules::{Adopt, Adopted, All, Match, Rule, Rules};
 pub use state::State;

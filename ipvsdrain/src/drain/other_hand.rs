@@ -43,9 +43,12 @@ impl Step {
         } else {
             self.record.policy.other_hands
         };
+        let mut capacity = facts.capacity;
         if let OtherHand::Raised(weight) = what {
-            // Their newest word on what it is to have in service.
-            self.record.before.weight = weight;
+            // Their newest word on what it is to have in service. Whatever begins there until then is no leak.
+            let before = std::mem::replace(&mut self.record.before.weight, weight);
+            capacity = capacity.reweighed(before, weight);
+            self.record.at_quiesce = None;
         }
         match (policy, what) {
             (OtherHands::Alarm, _) => Some(Hold::OtherHand(what)),
@@ -53,7 +56,7 @@ impl Step {
                 if self.record.reasserted < OtherHands::REASSERTIONS =>
             {
                 // It may have been raised because it is needed.
-                if let Err(held) = self.floor(facts) {
+                if let Err(held) = self.floor(capacity) {
                     return Some(held);
                 }
                 self.record.reasserted += 1;

@@ -12,9 +12,18 @@ use crate::moment::Moment;
 /// A server that was removed by us is missed for so long: afterwards the service is taken to be as large as it is.
 const MISSED_FOR: Duration = Duration::from_hours(24);
 
+/// How servers count whose drain was forced below the floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forced {
+    /// As out of service: for a drain that is about to begin.
+    Counted,
+    /// As in service: somebody took it upon himself that they are not, which must not stop the drains from before.
+    Accepted,
+}
+
 /// What is left of `service` without `server`, whose weight in service is `full`.
 ///
-/// A server on its way to weight 0 counts as being there. As long as a removal is recent, the service is taken to be
+/// A server on its way to weight 0 takes no more flows. As long as a removal is recent, the service is taken to be
 /// as large as it was before it, so that a row of drains cannot cross the floor one by one; a server that was added
 /// meanwhile makes up for it.
 pub fn capacity<'a>(
@@ -22,6 +31,7 @@ pub fn capacity<'a>(
     full: u32,
     around: &Service,
     records: impl Iterator<Item = &'a Record> + Clone,
+    forced: Forced,
     now: Moment,
 ) -> Capacity {
     let of_service = records.filter(|record| record.service == *service && !record.shadow);
@@ -37,6 +47,11 @@ pub fn capacity<'a>(
                     full: record.before.weight,
                     ..*other
                 },
+                Some(record) if record.forced && forced == Forced::Accepted => Member {
+                    weight: record.before.weight,
+                    full: record.before.weight,
+                    ..*other
+                },
                 Some(record) => Member {
                     weight: 0,
                     full: other.full.max(record.before.weight),
@@ -48,6 +63,7 @@ pub fn capacity<'a>(
         .collect();
     let missed = of_service.filter(|record| {
         record.state == State::Removed
+            && !(record.forced && forced == Forced::Accepted)
             && record.server != *server
             && !around.others.iter().any(|other| other.server == record.server)
             && record.removed_at().is_some_and(|at| now.since(at) < MISSED_FOR)

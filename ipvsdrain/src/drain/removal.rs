@@ -101,7 +101,7 @@ impl Step {
             }
             return None;
         }
-        if let Err(held) = self.floor(facts) {
+        if let Err(held) = self.floor(facts.capacity) {
             return Some(held);
         }
         let expire_nodest = match &facts.expire_nodest_conn {

@@ -3,6 +3,7 @@
 use super::action::{Action, Note};
 use super::agreement::{self, Ahead};
 use super::facts::{AtZero, Evidence, Facts, Flows, Server, Table};
+use super::floor::Capacity;
 use super::hold::Hold;
 use super::judgement::{Judgement, judge};
 use super::leak::AtQuiesce;
@@ -135,8 +136,9 @@ impl Step {
             return None;
         }
         // Until it is quiesced, whatever another hand makes of it is what it is to come back as.
-        self.record.before = server.configuration;
-        if let Err(held) = self.floor(facts) {
+        let before = std::mem::replace(&mut self.record.before, server.configuration).weight;
+        let capacity = facts.capacity.reweighed(before, server.configuration.weight);
+        if let Err(held) = self.floor(capacity) {
             return Some(held);
         }
         // The weight comes last: whatever protects new flows must be on before.
@@ -146,15 +148,11 @@ impl Step {
     }
 
     /// Others may have left since the drain was admitted.
-    pub(super) fn floor(&self, facts: &Facts) -> Result<(), Hold> {
+    pub(super) fn floor(&self, capacity: Capacity) -> Result<(), Hold> {
         if self.record.forced || self.record.shadow {
             return Ok(());
         }
-        self.record
-            .policy
-            .floor
-            .check(facts.capacity)
-            .map_err(Hold::Floor)
+        self.record.policy.floor.check(capacity).map_err(Hold::Floor)
     }
 
     /// Turns on what keeps new flows from a server at weight 0 without a loss, as far as the policy allows.

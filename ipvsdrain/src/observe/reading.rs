@@ -41,8 +41,7 @@ pub struct Reading {
     pub forwarded: u64,
     /// Packets from the server that passed through IPVS (masquerade), of tracked flows. On the rung of probes alone.
     pub replied: u64,
-    /// Flows that began since the watch did, and were not in the kernel's table then; those too that woke up after the
-    /// longest window. Known on the rung of probes alone.
+    /// Flows whose connection began since the watch did. Known on the rung of probes alone.
     pub started: u64,
     /// What came in; or why that is not known.
     pub arrivals: Result<Arrivals, String>,

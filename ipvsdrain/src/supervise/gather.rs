@@ -1,7 +1,7 @@
 //! Facts for one drain, gathered just before its step.
 
 use super::kernel::{Found, Kernel};
-use crate::drain::{self, Borrowed, Capacity, Facts, Record};
+use crate::drain::{self, Borrowed, Capacity, Facts, Forced, Record, State};
 use crate::moment::Moment;
 
 /// What the other drains say about this one.
@@ -25,11 +25,17 @@ impl Others<'_> {
         // Nothing is left of what is not there or not known.
         found.around().map_or_else(Capacity::default, |around| {
             let key = (&record.service, &record.server);
+            let forced = if record.state == State::Pooled {
+                Forced::Counted
+            } else {
+                Forced::Accepted
+            };
             drain::capacity(
                 key,
                 record.before.weight,
                 around,
                 self.records.iter().copied(),
+                forced,
                 now,
             )
         })

@@ -73,7 +73,7 @@ pub trait Kernel {
     ) -> Result<FlowDetails, Fault>;
     /// Names of the attached eBPF programs; empty while nothing is watched.
     fn attached(&self) -> Vec<String>;
-    /// Chores of the observer: its rare messages, its forgotten flows. Called once a second.
+    /// Chores of the observer: its rare messages, its forgotten flows. Called after every round of steps.
     fn tidy(&mut self);
 }
 

@@ -1,4 +1,4 @@
-//! Runs all drains: one at a time, once a second, and at once when asked for something.
+//! Runs all drains: one at a time, twice a second, and at once when asked for something.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -16,18 +16,20 @@ use super::journal::{Broken, Keeper};
 use super::kernel::{Fault, Found, Kernel, Listing};
 use super::take_up::JournalCondition;
 use crate::drain::{
-    self, Capacity, Changes, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table, step,
+    self, Capacity, Changes, Forced, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table,
+    step,
 };
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 use crate::observe::FlowDetails;
 
-/// A drain is looked at this often: the observer's own granularity.
-const TICK: Duration = Duration::from_secs(1);
+/// A drain is looked at this often: a removal comes that much later at most, on top of the second by which the observer
+/// counts.
+const TICK: Duration = Duration::from_millis(500);
 
-/// How many seconds a stop may wait for the kernel's flush and for the count of lost packets, before it leaves the
+/// How many ticks a stop may wait for the kernel's flush and for the count of lost packets, before it leaves the
 /// sysctl to the next start and the count unfinished.
-const LONGEST_GOODBYE: u32 = 10;
+const LONGEST_GOODBYE: u32 = 20;
 
 pub(super) type Key = (VirtualService, RealServer);
 
@@ -413,6 +415,7 @@ impl<K: Kernel> Supervisor<K> {
             server.configuration.weight,
             around,
             self.records.values(),
+            Forced::Counted,
             now,
         )
     }

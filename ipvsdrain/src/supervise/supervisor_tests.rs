@@ -7,7 +7,9 @@ use std::path::Path;
 use super::fake_kernel::{Death, FakeKernel, ORIGINAL, Trouble};
 use super::journal::Journal;
 use super::supervisor::Supervisor;
-use crate::drain::{Hold, Outcome, Policy, Reason, Record, Request, State};
+use crate::drain::{
+    AtZero, FallbackUse, Hold, OnDeadline, Outcome, PersistenceUse, Policy, Reason, Record, Request, State,
+};
 use crate::moment::Moment;
 
 pub(super) fn request() -> Request {
@@ -43,6 +45,17 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Drains for `secs` seconds, with a new daemon wherever one dies; then restores if asked to.
 fn maintain(kernel: &FakeKernel, journal: &Path, secs: u32, restore: bool) -> Option<Record> {
+    maintain_by(Policy::default(), kernel, journal, secs, restore)
+}
+
+fn maintain_by(
+    policy: Policy,
+    kernel: &FakeKernel,
+    journal: &Path,
+    secs: u32,
+    restore: bool,
+) -> Option<Record> {
+    let request = || Request { policy, ..request() };
     let mut daemon: Option<Supervisor<FakeKernel>> = None;
     let mut asked = false;
     for second in 0..secs {
@@ -157,6 +170,98 @@ fn trouble_at_any_boundary_still_restores_the_original() {
             assert_eq!(record.state, State::Restored, "{story}");
             assert_eq!(host.server, Some(ORIGINAL), "weight and thresholds: {story}");
             assert!(!host.expire_nodest, "{story}");
+        }
+    }
+}
+
+/// A host and a policy under which a drain touches everything there is to touch.
+fn everything_to_borrow() -> (FakeKernel, Policy) {
+    let kernel = FakeKernel::new();
+    {
+        let mut host = kernel.0.borrow_mut();
+        host.at_zero = AtZero::Fallback(false);
+        host.persistent = true;
+    }
+    let policy = Policy {
+        fallback: FallbackUse::Set,
+        persistence: PersistenceUse::Set,
+        ..Policy::default()
+    };
+    (kernel, policy)
+}
+
+/// Meets every kind of trouble at every boundary of a drain like this; gives what became of it each time.
+fn every_trouble(policy: Policy, flows_last: u64, restore: bool) -> Vec<(String, Record, FakeKernel)> {
+    let run = |trouble| {
+        let folder = tempfile::tempdir().unwrap();
+        let (kernel, borrowing) = everything_to_borrow();
+        let policy = Policy {
+            fallback: borrowing.fallback,
+            persistence: borrowing.persistence,
+            ..policy
+        };
+        {
+            let mut host = kernel.0.borrow_mut();
+            host.trouble = trouble;
+            host.flows_until = host.now + std::time::Duration::from_secs(flows_last);
+        }
+        let record = maintain_by(policy, &kernel, &folder.path().join("journal"), 160, restore).unwrap();
+        let story = format!("{trouble:?}: {:?}", kernel.0.borrow().changes);
+        (story, record, kernel)
+    };
+    let (_, _, calm) = run(None);
+    let boundaries = calm.0.borrow().changes.len();
+    assert!(boundaries >= 8, "{:?}", calm.0.borrow().changes);
+    let mut outcomes = Vec::new();
+    for trouble in [Trouble::Fails, Trouble::DiesBefore, Trouble::DiesAfter] {
+        outcomes.extend((0..boundaries).map(|at| run(Some((at, trouble)))));
+    }
+    outcomes
+}
+
+/// The host is as it was found.
+fn everything_is_back(story: &str, record: &Record, kernel: &FakeKernel) {
+    let host = kernel.0.borrow();
+    assert!(!host.expire_nodest && !host.quiescent_template, "{story}");
+    assert_eq!(host.at_zero, AtZero::Fallback(false), "{story}");
+    assert!(record.is_over(), "{story}: {record:?}");
+}
+
+#[test]
+fn whatever_is_borrowed_comes_back_from_any_boundary_of_a_removal() {
+    for (story, record, kernel) in every_trouble(Policy::default(), 20, false) {
+        assert_eq!(record.state, State::Removed, "{story}");
+        assert_eq!(kernel.0.borrow().server, None, "{story}");
+        assert_eq!(kernel.0.borrow().lossy_removals, 0, "{story}");
+        everything_is_back(&story, &record, &kernel);
+    }
+}
+
+#[test]
+fn whatever_is_borrowed_comes_back_from_any_boundary_of_a_restore() {
+    for (story, record, kernel) in every_trouble(Policy::default(), 20, true) {
+        assert_eq!(record.state, State::Restored, "{story}");
+        assert_eq!(kernel.0.borrow().server, Some(ORIGINAL), "{story}");
+        everything_is_back(&story, &record, &kernel);
+    }
+}
+
+#[test]
+fn a_deadline_keeps_its_word_from_any_boundary() {
+    for (on_deadline, end, server) in [
+        (OnDeadline::Remove, State::Removed, None),
+        (OnDeadline::Restore, State::Restored, Some(ORIGINAL)),
+    ] {
+        let policy = Policy {
+            deadline_secs: Some(30),
+            on_deadline,
+            ..Policy::default()
+        };
+        // The flows outlast everything: only the deadline ends this.
+        for (story, record, kernel) in every_trouble(policy, 10_000, false) {
+            assert_eq!(record.state, end, "{story}");
+            assert_eq!(kernel.0.borrow().server, server, "{story}");
+            everything_is_back(&story, &record, &kernel);
         }
     }
 }

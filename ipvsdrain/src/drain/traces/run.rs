@@ -98,7 +98,7 @@ impl Run {
         Ok(())
     }
 
-    fn others(&self, server: usize, full: u32) -> (Capacity, Borrowed) {
+    fn others(&self, server: usize, full: u32, forced: Forced) -> (Capacity, Borrowed) {
         let others = || {
             let other = |(number, record): (usize, &'_ Option<Record>)| {
                 (number != server).then_some(()).and(record.clone())
@@ -121,6 +121,7 @@ impl Run {
                 full,
                 &self.model.around(server),
                 records.iter(),
+                forced,
                 self.model.now,
             )
         } else {
@@ -138,7 +139,7 @@ impl Run {
         }
         let policy = self.model.setting.policy;
         let full = self.model.servers[server].there.map_or(0, |there| there.weight);
-        let others = self.others(server, full);
+        let others = self.others(server, full, Forced::Counted);
         let facts = self.model.facts(server, &policy, others);
         let request = Request {
             server: address(server),
@@ -185,7 +186,12 @@ impl Run {
             if record.is_over() {
                 return Ok(());
             }
-            let others = self.others(server, record.before.weight);
+            let forced = if record.state == State::Pooled {
+                Forced::Counted
+            } else {
+                Forced::Accepted
+            };
+            let others = self.others(server, record.before.weight, forced);
             let facts = self.model.facts(server, &record.policy, others);
             if let Table::Present(seen) = &facts.table
                 && !record.state.is_final()
@@ -269,7 +275,7 @@ impl Run {
                     prop_assert!(false, "{action:?} in state {}", was.state);
                 }
                 Action::Remove { .. } => self.judge_removal(server, was, next)?,
-                Action::Quiesce => self.judge_floor(server, was)?,
+                Action::Quiesce => self.judge_floor(server, &next.record, was.state)?,
                 _ => prop_assert_eq!(next.record.state, State::Restoring),
             }
             prop_assert!(!matches!(facts.table, Table::Unknown(_)) || matches!(action, Action::Set(..)));
@@ -300,7 +306,7 @@ impl Run {
         let Some(removal) = next.record.removal else {
             return Err(TestCaseError::fail("the intent is not in the record"));
         };
-        self.judge_floor(server, was)?;
+        self.judge_floor(server, was, was.state)?;
         if removal.by_deadline {
             let passed = model.now.since(was.started_at).as_secs();
             prop_assert!(policy.on_deadline == OnDeadline::Remove);
@@ -333,23 +339,26 @@ impl Run {
     }
 
     /// By the table alone, without what the drains know.
-    fn judge_floor(&self, server: usize, was: &Record) -> Judged {
-        if was.forced {
+    fn judge_floor(&self, server: usize, record: &Record, state: State) -> Judged {
+        if record.forced {
             return Ok(());
         }
-        let floor = was.policy.floor;
+        let floor = record.policy.floor;
         let others = (0..SERVERS).filter(|other| *other != server);
         let in_service = others.filter_map(|other| {
-            let draining = self.records[other]
-                .as_ref()
-                .is_some_and(|record| !record.state.is_final() && record.state != State::Restoring);
-            self.model.servers[other]
-                .there
-                .filter(|there| there.weight > 0 && !draining)
+            let drain = self.records[other].as_ref();
+            let open = drain.filter(|drain| !drain.state.is_final() && drain.state != State::Restoring);
+            let there = self.model.servers[other].there;
+            match open {
+                // Somebody took that upon himself.
+                Some(drain) if drain.forced && state != State::Pooled => there.and(Some(drain.before)),
+                Some(_) => None,
+                None => there.filter(|there| there.weight > 0),
+            }
         });
         let weights: Vec<u64> = in_service.map(|there| u64::from(there.weight)).collect();
         let left: u64 = weights.iter().sum();
-        let all = left + u64::from(was.before.weight);
+        let all = left + u64::from(record.before.weight);
         prop_assert!(
             weights.len() >= floor.servers as usize,
             "{} servers left",
