@@ -21,65 +21,40 @@ fn persistent(weight: u32, template: bool) -> Facts {
     }
 }
 
-const FALLBACK: Policy = Policy {
-    fallback: FallbackUse::Set,
-    ..defaults()
-};
-
-/// [`Policy::default`], for constants.
-const fn defaults() -> Policy {
+fn with_fallback() -> Policy {
     Policy {
-        udp_quiet_secs: 10,
-        tcp_quiet_secs: 30,
-        closing_quiet_secs: 10,
-        pinned: Pinned::Wait,
-        sysctl: SysctlUse::Scoped,
-        fallback: FallbackUse::Refuse,
-        persistence: PersistenceUse::Report,
-        then: Then::Remove,
-        soft_deadline_secs: None,
-        deadline_secs: None,
-        on_deadline: OnDeadline::Hold,
-        other_hands: OtherHands::Yield,
-        floor: Floor {
-            servers: 1,
-            weight_percent: 50,
-        },
+        fallback: FallbackUse::Set,
+        ..Policy::default()
     }
-}
-
-#[test]
-fn the_constant_is_the_default() {
-    assert_eq!(defaults(), Policy::default());
 }
 
 #[test]
 fn a_scheduler_that_drops_is_refused_unless_its_flag_is_on_or_may_be_set() {
     let asked = |policy, at_zero| ask(&request(policy), &under(at_zero, 5));
-    let said = asked(defaults(), AtZero::Fallback(false))
+    let said = asked(Policy::default(), AtZero::Fallback(false))
         .unwrap_err()
         .to_string();
     assert!(
         said.contains("--fallback set") && said.contains("mh-fallback"),
         "{said}"
     );
-    assert!(asked(defaults(), AtZero::Fallback(true)).is_ok());
-    assert!(asked(FALLBACK, AtZero::Fallback(false)).is_ok());
-    let said = asked(FALLBACK, AtZero::Drops).unwrap_err().to_string();
+    assert!(asked(Policy::default(), AtZero::Fallback(true)).is_ok());
+    assert!(asked(with_fallback(), AtZero::Fallback(false)).is_ok());
+    let said = asked(with_fallback(), AtZero::Drops).unwrap_err().to_string();
     assert!(said.contains("no flag against it"), "{said}");
     let unread = Facts {
         service: Evidence::Unknown("EIO".to_owned()),
         ..facts(server(5), flows())
     };
     assert!(matches!(
-        ask(&request(FALLBACK), &unread),
+        ask(&request(with_fallback()), &unread),
         Err(Refusal::TableUnknown(_))
     ));
 }
 
 #[test]
 fn the_flag_is_on_before_the_weight_is_0_and_off_after_the_server_is_gone() {
-    let record = ask(&request(FALLBACK), &under(AtZero::Fallback(false), 5)).unwrap();
+    let record = ask(&request(with_fallback()), &under(AtZero::Fallback(false), 5)).unwrap();
     let first = step(&record, &under(AtZero::Fallback(false), 5), at(0));
     assert_eq!(
         first.actions,
@@ -115,7 +90,7 @@ fn the_flag_is_on_before_the_weight_is_0_and_off_after_the_server_is_gone() {
 
 #[test]
 fn the_flag_stays_on_for_another_drain_of_the_service() {
-    let record = ask(&request(FALLBACK), &under(AtZero::Fallback(false), 5)).unwrap();
+    let record = ask(&request(with_fallback()), &under(AtZero::Fallback(false), 5)).unwrap();
     let mut record = step(&record, &under(AtZero::Fallback(false), 5), at(0)).record;
     record.state = State::Yielded;
     let other = Record {
@@ -137,7 +112,7 @@ fn the_flag_stays_on_for_another_drain_of_the_service() {
 
 #[test]
 fn a_flag_that_another_hand_turned_off_is_not_fought_for() {
-    let record = ask(&request(FALLBACK), &under(AtZero::Fallback(false), 5)).unwrap();
+    let record = ask(&request(with_fallback()), &under(AtZero::Fallback(false), 5)).unwrap();
     let set = step(&record, &under(AtZero::Fallback(false), 5), at(0)).record;
     // Not seen on yet: a crash may have come between.
     let again = step(&set, &under(AtZero::Fallback(false), 0), at(1));
@@ -152,7 +127,7 @@ fn a_flag_that_another_hand_turned_off_is_not_fought_for() {
 fn templates_expire_only_where_the_policy_says_set() {
     let set = Policy {
         persistence: PersistenceUse::Set,
-        ..defaults()
+        ..Policy::default()
     };
     let first = step(&begun(set), &persistent(5, false), at(0));
     assert_eq!(
@@ -166,7 +141,7 @@ fn templates_expire_only_where_the_policy_says_set() {
     let back = step(&restored, &persistent(5, true), at(9));
     assert_eq!(back.actions[0], Action::Set(Setting::QuiescentTemplate, false));
     assert_eq!(
-        step(&begun(defaults()), &persistent(5, false), at(0)).actions,
+        step(&begun(Policy::default()), &persistent(5, false), at(0)).actions,
         [Action::Quiesce]
     );
     let plain = step(&begun(set), &facts(server(5), flows()), at(0));
@@ -180,7 +155,7 @@ fn flows_that_began_after_weight_0_are_told_with_cause_and_remedy() {
         ..facts
     };
     let leaks = |facts: Facts| {
-        let before = step(&draining(defaults()), &started(facts.clone(), 7), at(1));
+        let before = step(&draining(Policy::default()), &started(facts.clone(), 7), at(1));
         assert_eq!(before.record.observed.leaks, None);
         let after = step(&before.record, &started(facts, 9), at(2));
         assert!(
@@ -214,7 +189,7 @@ fn another_watch_counts_leaks_anew() {
         };
         facts(server(0), flows)
     };
-    let record = step(&draining(defaults()), &counted(0, 9), at(1)).record;
+    let record = step(&draining(Policy::default()), &counted(0, 9), at(1)).record;
     let anew = step(&record, &counted(2, 0), at(3)).record;
     assert_eq!(anew.observed.leaks, None);
     assert_eq!(
@@ -241,7 +216,7 @@ fn before_5_9_no_entry_may_be_left() {
             flows(),
         )
     };
-    let held = run(draining(defaults()), &old(1), 1, 100);
+    let held = run(draining(Policy::default()), &old(1), 1, 100);
     assert_eq!(held.record.observed.held, Some(Hold::EntriesLeft(1)));
     let empty = step(&held.record, &old(0), at(101));
     assert_eq!(

@@ -99,6 +99,10 @@ pub(super) fn request(policy: Policy) -> Request {
 
 /// Asks for a drain of what these facts show.
 pub(super) fn ask(request: &Request, facts: &Facts) -> Result<Record, Refusal> {
+    ask_at(request, facts, at(0))
+}
+
+pub(super) fn ask_at(request: &Request, facts: &Facts, now: Moment) -> Result<Record, Refusal> {
     let ground = Ground {
         table: &facts.table,
         service: match &facts.service {
@@ -109,7 +113,7 @@ pub(super) fn ask(request: &Request, facts: &Facts) -> Result<Record, Refusal> {
         boot_id: "boot",
         now_unix: 0,
     };
-    begin(request, &ground, at(0))
+    begin(request, &ground, now)
 }
 
 pub(super) fn begun(policy: Policy) -> Record {

@@ -6,9 +6,9 @@ use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::super::evidence::LAG;
-use super::super::step_tests::request;
+use super::super::step_tests::{ask_at, request};
 use super::super::*;
-use super::event::{Event, Fault, SERVERS, Setting as Ground0};
+use super::event::{Event, Fault, SERVERS, Setting as Start};
 use super::model::{Model, Sort, address};
 use crate::forwarding::Configuration;
 use crate::identity::VirtualService;
@@ -29,7 +29,7 @@ fn service() -> VirtualService {
 }
 
 impl Run {
-    pub(super) fn new(setting: Ground0) -> Self {
+    pub(super) fn new(setting: Start) -> Self {
         Self {
             model: Model::new(setting),
             records: vec![None; SERVERS],
@@ -147,17 +147,7 @@ impl Run {
             forced: force,
             ..request(policy)
         };
-        let ground = Ground {
-            table: &facts.table,
-            service: match &facts.service {
-                Evidence::Known(service) => service.as_ref(),
-                Evidence::Unknown(_) => None,
-            },
-            capacity: facts.capacity,
-            boot_id: "boot",
-            now_unix: 0,
-        };
-        if let Ok(record) = begin(&request, &ground, self.model.now) {
+        if let Ok(record) = ask_at(&request, &facts, self.model.now) {
             prop_assert_eq!(record.before.weight, full);
             // Nobody told what a server is to have that was at weight 0 already.
             self.model.servers[server].intended.weight = full;
