@@ -29,8 +29,14 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("hand-flushes-yield", Setting::udp(), flushes),
         Row::new(
             "hand-raises-reassert",
-            Setting::udp().with_config("other_hands = \"reassert\"\n"),
+            Setting::udp().with_config("other_hands = \"reassert\"\n[floor]\nweight_percent = 25\n"),
             raises_against_reassert,
+        ),
+        // It was raised to more than half of the weight: perhaps because it is needed.
+        Row::new(
+            "hand-raises-reassert-needed",
+            Setting::udp().with_config("other_hands = \"reassert\"\n"),
+            raises_what_is_needed,
         ),
         Row::new(
             "hand-raises-alarm",
@@ -91,6 +97,17 @@ fn raises_against_reassert(case: &mut Case<'_>) -> Result<()> {
     let weights = case.witness.weights(case.place).replace(" 3 0", "");
     case.facts.add("weights", "1 0 -", weights);
     case.judge(Some(&ended.exit()), End::REMOVED)
+}
+
+fn raises_what_is_needed(case: &mut Case<'_>) -> Result<()> {
+    let drain = begin(case)?;
+    case.world.director().set_weight(case.place, 3)?;
+    clock::pass(AFTERWARDS);
+    case.facts
+        .add("weights", "1 0 3", case.witness.weights(case.place));
+    let held = case.daemon.drain(case.place).ok().and_then(|view| view.held);
+    case.facts.says("held", "floor", held.as_deref());
+    case.judge_now(drain, End::DRAINING.any_state().weight(Some(3)))
 }
 
 fn raises_against_alarm(case: &mut Case<'_>) -> Result<()> {
