@@ -81,6 +81,16 @@ impl Stage {
     pub fn options(&self) -> &Value {
         &self.options
     }
+
+    /// Whether row `number` of a long table is to be played here. Where several kernels run side by side, the option
+    /// `share` deals the rows out among them; without it all are.
+    pub fn plays(&self, number: usize) -> bool {
+        let share = |name: &str| self.options["share"][name].as_u64();
+        match (share("part"), share("of")) {
+            (Some(part), Some(of)) if of > 0 => number as u64 % of == part,
+            _ => true,
+        }
+    }
 }
 
 /// What a scenario that failed found all the same: it goes into its result as the value of one that passed would.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::json;
 
 use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
 
@@ -19,6 +20,9 @@ pub struct Test {
     /// Run these scenarios only, and none of the other parts
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
+    /// Play every row of the long tables on every kernel; else each row is played on one of them
+    #[arg(long)]
+    full: bool,
 }
 
 pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
@@ -42,9 +46,18 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
         })?;
     }
     let mut requests = Vec::new();
-    for kernel in kernels {
-        let names = lab::scenarios::names_for(&kernel, &test.scenarios)?;
-        requests.push(Request::new(kernel, names));
+    // 5.10 plays its own rows of them, on its own rungs: nobody can play them in its stead.
+    let sharing: Vec<usize> = (0..kernels.len())
+        .filter(|number| kernels[*number].has_module_types())
+        .collect();
+    for (number, kernel) in kernels.iter().enumerate() {
+        let names = lab::scenarios::names_for(kernel, &test.scenarios)?;
+        let mut request = Request::new(kernel.clone(), names);
+        let part = sharing.iter().position(|sharer| *sharer == number);
+        if let Some(part) = part.filter(|_| !test.full && test.scenarios.is_empty()) {
+            request.options = json!({"share": {"part": part, "of": sharing.len()}});
+        }
+        requests.push(request);
     }
     let mut results = Vec::new();
     for outcome in lab::run_side_by_side(&requests, &|_, event| tell(event)) {

@@ -25,7 +25,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
         outcomes.push(outcome);
     }
     // Where strategies were chosen, whoever chose them judges.
-    if stage.options().is_null() {
+    if stage.options()["strategies"].is_null() {
         judge(&outcomes)?;
     }
     Ok(json!({"strategies": outcomes}))
