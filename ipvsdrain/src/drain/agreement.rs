@@ -52,11 +52,11 @@ pub(super) fn resume(ahead: Option<Ahead>, packets: u64, flows: Option<&Flows>, 
     let Some(flows) = flows.filter(|flows| flows.rung == Rung::Probes) else {
         return first;
     };
+    let last = flows.last_packet.unwrap_or(flows.watched_since);
     // By then the counter shows that packet, and would have shown another one.
-    let shown = flows.last_packet.unwrap_or(flows.watched_since) + LAG;
-    if shown < now && ahead == Some(Ahead::between(packets, flows)) {
+    if last + LAG < now && ahead == Some(Ahead::between(packets, flows)) {
         Witness {
-            still_since: shown,
+            still_since: last,
             ..first
         }
     } else {
@@ -99,7 +99,7 @@ mod tests {
     fn where_both_counted_the_same_the_silence_began_with_the_last_packet() {
         let still_since =
             |packets, flows: &Flows, now| resume(ahead(), packets, Some(flows), now).still_since;
-        assert_eq!(still_since(600, &seen(100, 20), at(40)), at(25));
+        assert_eq!(still_since(600, &seen(100, 20), at(40)), at(20));
         // Not yet: the counter may be late.
         assert_eq!(still_since(600, &seen(100, 20), at(24)), at(24));
         // One packet that the observer did not see, and one that the counter does not show.
@@ -136,7 +136,7 @@ mod tests {
         let missed = Ahead::sample(ahead(), 532, &seen(30, 9));
         assert_eq!(
             resume(missed, 602, Some(&seen(100, 20)), at(40)).still_since,
-            at(25)
+            at(20)
         );
         assert_eq!(
             resume(missed, 600, Some(&seen(100, 20)), at(40)).still_since,

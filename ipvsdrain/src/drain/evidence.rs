@@ -16,6 +16,10 @@ use crate::moment::Moment;
 /// How late the kernel's counter may be: its 2 s period, and as much again, and the reader's own second.
 pub(super) const LAG: Duration = Duration::from_secs(5);
 
+/// How late it is as a rule: its period, and the reader's own second. Later than that, it is taken to have moved for a
+/// packet that the observer did not see.
+const PERIOD: Duration = Duration::from_secs(3);
+
 /// What is remembered of the counter between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
@@ -100,14 +104,13 @@ impl Witness {
 
     /// How long both witnesses have been silent.
     ///
-    /// The counter moves up to [`LAG`] after the packet that moves it. Where it last moved that soon after the last
-    /// packet the observer saw, it showed that packet, and the silence began with the packet. Where it moved later, or
-    /// the observer saw none, it began when the counter stood still.
+    /// Where the counter last moved within [`PERIOD`] of the last packet that the observer saw, it moved for that packet, and
+    /// the silence began with it. Where it moved later, or the observer saw none, it began when the counter stood still.
     pub(super) fn agreed_silence(&self, flows: &Flows, now: Moment) -> Duration {
         let watched = now.since(flows.watched_since);
         let shown = flows
             .last_packet
-            .filter(|last| self.still_since <= *last + LAG)
+            .filter(|last| self.still_since <= *last + PERIOD)
             .map(|last| now.since(last));
         watched
             .min(shown.unwrap_or_else(|| self.still_for(now)))

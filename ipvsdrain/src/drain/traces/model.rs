@@ -42,6 +42,8 @@ pub(super) struct Host {
     /// What the counter shows: renewed every other second.
     shown: u64,
     pub(super) last_packet: Option<Moment>,
+    /// The last packet that the counter shows.
+    pub(super) last_shown: Option<Moment>,
     pub(super) watched_since: Option<Moment>,
     seen: Option<Moment>,
     started: u64,
@@ -94,6 +96,7 @@ impl Model {
                 packets: 0,
                 shown: 0,
                 last_packet: None,
+                last_shown: None,
                 watched_since: None,
                 seen: None,
                 started: 0,
@@ -189,6 +192,7 @@ impl Model {
                 .retain(|flow| now.since(flow.last) < ENTRY || now < flow.ends);
             if (now.as_nanos() / 1_000_000_000).is_multiple_of(2) {
                 host.shown = host.packets;
+                host.last_shown = host.last_packet;
             }
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::super::evidence::LAG;
 use super::super::step_tests::{ask_at, request};
 use super::super::*;
 use super::event::{Event, Fault, SERVERS, Setting as Start};
@@ -99,19 +98,14 @@ impl Run {
     }
 
     fn others(&self, server: usize, full: u32, forced: Forced) -> (Capacity, Borrowed) {
-        let others = || {
-            let other = |(number, record): (usize, &'_ Option<Record>)| {
-                (number != server).then_some(()).and(record.clone())
-            };
-            self.records
-                .iter()
-                .enumerate()
-                .filter_map(other)
-                .collect::<Vec<_>>()
-        };
-        let records = others();
+        let others = self
+            .records
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| *number != server)
+            .filter_map(|(_, record)| record.as_ref());
         let mut borrowed = Borrowed::default();
-        for record in &records {
+        for record in others.clone() {
             borrowed.add(&record.borrowed, true);
         }
         let capacity = if self.model.service {
@@ -120,7 +114,7 @@ impl Run {
                 key,
                 full,
                 &self.model.around(server),
-                records.iter(),
+                others,
                 forced,
                 self.model.now,
             )
@@ -277,11 +271,11 @@ impl Run {
         if was.state.is_final() {
             prop_assert_eq!(next.record.state, was.state, "the end is the end");
         }
-        prop_assert_eq!(
-            &step(was, facts, self.model.now),
-            next,
-            "the same facts, the same decision"
-        );
+        // Now and then: it doubles the work.
+        if self.model.now.as_nanos().is_multiple_of(8_000_000_000) {
+            let again = step(was, facts, self.model.now);
+            prop_assert_eq!(&again, next, "the same facts, the same decision");
+        }
         Ok(())
     }
 
@@ -307,9 +301,10 @@ impl Run {
         }
         prop_assert_eq!(policy.then, Then::Remove);
         if model.blind_until.is_some() {
-            // The counter still tells that there is traffic; it may be late.
-            let silent = host.last_packet.map(|last| model.now.since(last));
-            let enough = silent.is_none_or(|silent| silent + LAG >= policy.silence());
+            // The counter still tells what was sent, but for the last two seconds; and what it shows within three
+            // seconds of a packet that was seen, is taken for that packet.
+            let silent = host.last_shown.map(|last| model.now.since(last));
+            let enough = silent.is_none_or(|silent| silent + Duration::from_secs(3) >= policy.silence());
             prop_assert!(enough || removal.migrated > 0, "silent for {silent:?} alone");
             return Ok(());
         }

@@ -18,6 +18,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("deadline-hold", Setting::udp(), hold),
         Row::new("deadline-remove", Setting::udp(), remove),
         Row::new("deadline-restore", Setting::udp(), restore),
+        Row::new("restored-with-its-entries", Setting::udp(), resume),
     ]
 }
 
@@ -55,6 +56,26 @@ fn restore(case: &mut Case<'_>) -> Result<()> {
     case.facts
         .add("weights", "1 0 1", case.witness.weights(case.place));
     let end = End::REMOVED.exit("3").state("restored").weight(Some(1));
+    case.judge(Some(&ended.exit()), end)
+}
+
+/// Without the sysctl the kernel keeps the entries of a removed server, and finds them again when it comes back.
+fn resume(case: &mut Case<'_>) -> Result<()> {
+    case.send_pinned_udp(Replies::Echo)?;
+    let drain = case.drain(&[
+        "--deadline",
+        "20s",
+        "--on-deadline",
+        "remove",
+        "--sysctl",
+        "never",
+    ])?;
+    // Removed, and what that costs was counted.
+    let ended = drain.ended(LIMIT)?;
+    let told = case.daemon.restore(case.place)?;
+    case.facts.says("told", "still knew", Some(&told));
+    clock::pass(Duration::from_secs(5));
+    let end = End::REMOVED.exit("7").state("restored").weight(Some(1)).resumes();
     case.judge(Some(&ended.exit()), end)
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::setting::{Before, Case, DRAINED, LIMIT};
 use crate::daemon::PendingDrain;
-use crate::ledger::Account;
+use crate::ledger::{Account, Flow};
 use crate::traffic::Traffic;
 
 /// The daemon's default for UDP flows and for closed TCP connections alike.
@@ -28,6 +28,8 @@ pub(super) struct End {
     weight: Option<i32>,
     /// From the last packet of its last flow to its removal. None: flows are live when it goes, or it does not.
     quiet: Option<Duration>,
+    /// It was out of the table for a while, and its flows lost what they sent then and nothing else: they are still its.
+    resumes: bool,
 }
 
 impl End {
@@ -37,6 +39,7 @@ impl End {
         state: Some("removed"),
         weight: None,
         quiet: Some(QUIET),
+        resumes: false,
     };
     /// Removed under live flows.
     pub(super) const REMOVED: Self = Self {
@@ -49,6 +52,7 @@ impl End {
         state: Some("none"),
         weight: Some(1),
         quiet: None,
+        resumes: false,
     };
     /// Still draining, and the client still waits.
     pub(super) const DRAINING: Self = Self {
@@ -56,6 +60,7 @@ impl End {
         state: Some("draining"),
         weight: Some(0),
         quiet: None,
+        resumes: false,
     };
 
     pub(super) const fn exit(self, code: &'static str) -> Self {
@@ -79,6 +84,13 @@ impl End {
     /// Nobody waits for the drain: the client's daemon died, or nobody asked.
     pub(super) const fn unwaited(self) -> Self {
         Self { exit: None, ..self }
+    }
+
+    pub(super) const fn resumes(self) -> Self {
+        Self {
+            resumes: true,
+            ..self
+        }
     }
 
     pub(super) const fn weight(self, weight: Option<i32>) -> Self {
@@ -138,8 +150,20 @@ impl Case<'_> {
             };
             self.facts.add("service", "as before", seen);
         }
-        self.facts.add("lost", 0, account.lost());
-        self.facts.add("unanswered", 0, account.unanswered());
+        if end.resumes {
+            let moved = |flow: &Flow| {
+                account
+                    .servings(*flow)
+                    .iter()
+                    .any(|serving| serving.server != DRAINED)
+            };
+            let moved = account.flows_of(DRAINED).filter(moved).count();
+            self.facts.add("flows that moved", 0, moved);
+            self.facts.add("lost meanwhile", true, account.lost() > 0);
+        } else {
+            self.facts.add("lost", 0, account.lost());
+            self.facts.add("unanswered", 0, account.unanswered());
+        }
         if let Some(quiet) = end.quiet {
             let (least, most) = (quiet.as_secs_f64(), (quiet + SLACK).as_secs_f64());
             let seen = match self.seconds(&account) {
