@@ -1,7 +1,8 @@
-//! The command line: one file per verb. Every verb but `daemon` only asks the daemon over its socket.
+//! The command line: one file per verb. Every verb but `daemon` and `check-config` only asks the daemon over its socket.
 //!
 //! Exit codes are a contract: see [`exit`].
 
+mod check_config;
 mod daemon;
 mod drain;
 pub mod exit;
@@ -32,6 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    CheckConfig(check_config::CheckConfig),
     Daemon(daemon::Daemon),
     Drain(drain::Drain),
     Flows(flows::Flows),
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.verb {
+            Verb::CheckConfig(verb) => Ok(verb.run()),
             // Boxed for its size.
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
             Verb::Drain(verb) => verb.run().await,
