@@ -7,6 +7,7 @@ mod daemon;
 mod drain;
 pub mod exit;
 mod flows;
+mod history;
 mod logging;
 mod netns;
 mod policy;
@@ -37,6 +38,7 @@ enum Verb {
     Daemon(daemon::Daemon),
     Drain(drain::Drain),
     Flows(flows::Flows),
+    History(history::History),
     Restore(restore::Restore),
     Status(status::Status),
 }
@@ -83,6 +85,7 @@ pub fn run() -> ExitCode {
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
             Verb::Drain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
+            Verb::History(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
         }
