@@ -24,7 +24,7 @@ impl CheckConfig {
             }
             Err(error) => {
                 // The file comes first, as editors want it.
-                eprintln!("{error}");
+                eprintln!("{}", error.to_string().trim_end());
                 ExitCode::from(exit::USAGE)
             }
         }
