@@ -6,6 +6,7 @@ mod check_config;
 mod daemon;
 mod drain;
 pub mod exit;
+mod explain;
 mod flows;
 mod history;
 mod logging;
@@ -37,6 +38,7 @@ enum Verb {
     CheckConfig(check_config::CheckConfig),
     Daemon(daemon::Daemon),
     Drain(drain::Drain),
+    Explain(explain::Explain),
     Flows(flows::Flows),
     History(history::History),
     Restore(restore::Restore),
@@ -84,6 +86,7 @@ pub fn run() -> ExitCode {
             // Boxed for its size.
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
             Verb::Drain(verb) => verb.run().await,
+            Verb::Explain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
             Verb::History(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
