@@ -4,6 +4,7 @@
 //! journals, [`api`] shows, [`cli`] asks. `ARCHITECTURE.md` draws the house.
 
 pub mod api;
+pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -25,7 +25,7 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 6] = [
     ),
 ];
 
-const GUARDED: [&str; 14] = [
+const GUARDED: [&str; 15] = [
     "neli",
     "aya",
     "aya_log",
@@ -40,6 +40,7 @@ const GUARDED: [&str; 14] = [
     "indicatif",
     "comfy_table",
     "tokio",
+    "jiff",
 ];
 
 #[test]

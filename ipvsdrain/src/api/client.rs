@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView};
+use super::history_view::{HistoryAsked, HistoryView};
 use super::view::{DrainRequest, Problem, ServerName, Status};
 use crate::identity::{RealServer, VirtualService};
 
@@ -81,6 +82,18 @@ impl Client {
             .await
     }
 
+    /// Drains over or not, newest first.
+    pub async fn history(&self, asked: &HistoryAsked) -> Result<HistoryView, ClientError> {
+        let mut path = format!("/v1/history?limit={}", asked.limit);
+        let names = [
+            asked.service.map(|service| format!("&service={service}")),
+            asked.server.map(|server| format!("&server={server}")),
+            asked.from.map(|from| format!("&from={from}")),
+        ];
+        path.extend(names.into_iter().flatten());
+        self.call(Method::GET, &escaped(&path), &()).await
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -131,9 +144,12 @@ impl Client {
     }
 }
 
-/// A path with a service and a server in its query. Of what their names hold, only `[` and `]` may not stand there.
+/// A path with a service and a server in its query.
 fn with_names(path: &str, service: &VirtualService, server: &RealServer) -> String {
-    format!("{path}?service={service}&server={server}")
-        .replace('[', "%5B")
-        .replace(']', "%5D")
+    escaped(&format!("{path}?service={service}&server={server}"))
+}
+
+/// Of what the names of services and servers hold, only `[` and `]` may not stand in a query.
+fn escaped(path: &str) -> String {
+    path.replace('[', "%5B").replace(']', "%5D")
 }

@@ -7,12 +7,8 @@ use crate::supervise::Supervisor;
 use crate::supervise::fake_kernel::FakeKernel;
 use crate::supervise::journal::Journal;
 
-/// A drain on this host, second by second, until it is over or `secs` have passed.
-async fn views(kernel: &FakeKernel, secs: usize) -> Vec<DrainView> {
-    let folder = tempfile::tempdir().unwrap();
-    let journal = Journal::open(&folder.path().join("journal")).unwrap();
-    let mut supervisor = Supervisor::resume(kernel.clone(), journal, "boot".to_owned(), || 0);
-    let request = Request {
+pub(super) fn request() -> Request {
+    Request {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: "10.1.0.5:53".parse().unwrap(),
         policy: Policy::default(),
@@ -23,8 +19,15 @@ async fn views(kernel: &FakeKernel, secs: usize) -> Vec<DrainView> {
         forced: false,
         shadow: false,
         weight_before: None,
-    };
-    let mut views = vec![DrainView::from(&supervisor.begin(&request).await.unwrap())];
+    }
+}
+
+/// A drain on this host, second by second, until it is over or `secs` have passed.
+async fn views(kernel: &FakeKernel, secs: usize) -> Vec<DrainView> {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(&folder.path().join("journal")).unwrap();
+    let mut supervisor = Supervisor::resume(kernel.clone(), journal, "boot".to_owned(), || 0);
+    let mut views = vec![DrainView::from(&supervisor.begin(&request()).await.unwrap())];
     while views.len() < secs && !views.last().unwrap().over {
         kernel.pass_a_second();
         supervisor.step_all().await;

@@ -14,10 +14,12 @@ use tokio::time::timeout;
 
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
+use super::history_view::{HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
 use crate::drain::{Record, Refusal};
+use crate::supervise::journal::Filter;
 use crate::supervise::{Command, Handle, Order, RequestError};
 
 /// A waiting client is answered after this long even if nothing changed.
@@ -51,6 +53,7 @@ fn router(handle: Handle) -> Router {
         .route("/v1/drains", post(begin).get(shown))
         .route("/v1/restores", post(restore))
         .route("/v1/flows", get(flows))
+        .route("/v1/history", get(history))
         .with_state(handle)
 }
 
@@ -144,14 +147,8 @@ async fn flows(
         server,
         limit,
     } = asked;
-    let too_many = || Problem {
-        kind: ProblemKind::Malformed,
-        error: format!("a limit of {limit} flows cannot be met: ask for 1 to {LARGEST_LIMIT}"),
-    };
-    let limit = usize::try_from(limit)
-        .ok()
-        .filter(|_| (1..=LARGEST_LIMIT).contains(&limit))
-        .ok_or_else(too_many)?;
+    check_limit(limit, "flows", LARGEST_LIMIT)?;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let details = ask(&handle, |reply| Command::Flows {
         service,
         server,
@@ -164,6 +161,39 @@ async fn flows(
         .iter()
         .find(|record| (record.service, record.server) == (service, server));
     Ok(Json(FlowsView::of(asked, &details, record)))
+}
+
+async fn history(
+    State(handle): State<Handle>,
+    asked: Result<Query<HistoryAsked>, QueryRejection>,
+) -> Result<Json<HistoryView>, Problem> {
+    let Query(HistoryAsked {
+        service,
+        server,
+        from,
+        limit,
+    }) = asked?;
+    check_limit(limit, "drains", LARGEST_PAST)?;
+    let filter = Filter {
+        service,
+        server,
+        from,
+        until: None,
+        limit,
+    };
+    let records = ask(&handle, |reply| Command::History { filter, reply }).await?;
+    let drains = records.iter().map(PastDrain::from).collect();
+    Ok(Json(HistoryView { drains }))
+}
+
+fn check_limit(limit: u32, of: &str, largest: u32) -> Result<(), Problem> {
+    if (1..=largest).contains(&limit) {
+        return Ok(());
+    }
+    Err(Problem {
+        kind: ProblemKind::Malformed,
+        error: format!("a limit of {limit} {of} cannot be met: ask for 1 to {largest}"),
+    })
 }
 
 async fn ask<T>(
@@ -196,7 +226,10 @@ impl From<RequestError> for Problem {
                 | Refusal::NotOver { .. } => ProblemKind::Refused,
             },
             RequestError::NotWatched { .. } => ProblemKind::NotFound,
-            RequestError::Journal(_) | RequestError::Host(_) | RequestError::Stopping => ProblemKind::Failed,
+            RequestError::Journal(_)
+            | RequestError::Unread(_)
+            | RequestError::Host(_)
+            | RequestError::Stopping => ProblemKind::Failed,
         };
         Problem {
             kind,

@@ -17,7 +17,7 @@ use crate::supervise::{FlowDetail, Supervisor};
 
 const SERVER: &str = "10.1.0.5:53";
 
-fn request(policy: Policy) -> DrainRequest {
+pub(super) fn request(policy: Policy) -> DrainRequest {
     DrainRequest {
         service: "udp:10.0.0.1:53".parse().unwrap(),
         server: SERVER.parse().unwrap(),
@@ -34,7 +34,7 @@ async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path
     with_daemon_on(FakeKernel::new(), talk).await;
 }
 
-async fn with_daemon_on<F: Future<Output = ()>>(
+pub(super) async fn with_daemon_on<F: Future<Output = ()>>(
     kernel: FakeKernel,
     talk: impl FnOnce(Client, std::path::PathBuf) -> F,
 ) {
@@ -43,7 +43,7 @@ async fn with_daemon_on<F: Future<Output = ()>>(
     serve(kernel, journal, folder.path(), talk).await;
 }
 
-async fn serve<F: Future<Output = ()>>(
+pub(super) async fn serve<F: Future<Output = ()>>(
     kernel: FakeKernel,
     journal: Keeper,
     folder: &Path,
@@ -60,7 +60,7 @@ async fn serve<F: Future<Output = ()>>(
     }
 }
 
-fn problem(error: ClientError) -> Problem {
+pub(super) fn problem(error: ClientError) -> Problem {
     match error {
         ClientError::Problem(problem) => problem,
         other => panic!("not an answer of the daemon: {other}"),

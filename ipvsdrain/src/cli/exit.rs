@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | done: drained and removed or kept, restored, shown |
 //! | 1 | an error: the daemon, the host or the journal failed |
-//! | 2 | the command line is wrong |
+//! | 2 | the command line is wrong, or a configuration that was to be checked |
 //! | 3 | the deadline passed, or the wait was over, before the server was drained |
 //! | 4 | refused: it would hurt; nothing was changed |
 //! | 5 | cancelled: restored, or yielded to another hand |

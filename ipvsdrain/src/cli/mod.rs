@@ -1,11 +1,14 @@
-//! The command line: one file per verb. Every verb but `daemon` only asks the daemon over its socket.
+//! The command line: one file per verb. Every verb but `daemon` and `check-config` only asks the daemon over its socket.
 //!
 //! Exit codes are a contract: see [`exit`].
 
+mod check_config;
 mod daemon;
 mod drain;
 pub mod exit;
+mod explain;
 mod flows;
+mod history;
 mod logging;
 mod netns;
 mod policy;
@@ -32,9 +35,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    CheckConfig(check_config::CheckConfig),
     Daemon(daemon::Daemon),
     Drain(drain::Drain),
+    Explain(explain::Explain),
     Flows(flows::Flows),
+    History(history::History),
     Restore(restore::Restore),
     Status(status::Status),
 }
@@ -76,10 +82,13 @@ pub fn run() -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         match cli.verb {
+            Verb::CheckConfig(verb) => Ok(verb.run()),
             // Boxed for its size.
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
             Verb::Drain(verb) => verb.run().await,
+            Verb::Explain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
+            Verb::History(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
         }

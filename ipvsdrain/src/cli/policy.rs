@@ -65,16 +65,16 @@ impl PolicyArgs {
     }
 }
 
-/// `90`, `90s`, `2m` or `1h`, in whole seconds.
+/// `90`, `90s`, `2m`, `1h` or `7d`, in whole seconds.
 pub(super) fn read_secs(text: &str) -> Result<u32, String> {
-    let units = [("h", 3600), ("m", 60), ("s", 1)];
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
     let (number, factor) = units
         .iter()
         .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))
         .unwrap_or((text, 1));
     let number: u32 = number
         .parse()
-        .map_err(|_| format!("`{text}` is not a span: write 90s, 2m or 1h"))?;
+        .map_err(|_| format!("`{text}` is not a span: write 90s, 2m, 1h or 7d"))?;
     number
         .checked_mul(factor)
         .ok_or_else(|| format!("`{text}` is too long"))
@@ -141,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_seconds_minutes_or_hours() {
-        let spans = ["90", "90s", "2m", "1h"].map(read_secs);
-        assert_eq!(spans, [Ok(90), Ok(90), Ok(120), Ok(3600)]);
-        assert!(read_secs("1d").is_err() && read_secs("-1s").is_err() && read_secs("4294967295m").is_err());
+    fn spans_are_seconds_minutes_hours_or_days() {
+        let spans = ["90", "90s", "2m", "1h", "7d"].map(read_secs);
+        assert_eq!(spans, [Ok(90), Ok(90), Ok(120), Ok(3600), Ok(604_800)]);
+        assert!(read_secs("1w").is_err() && read_secs("-1s").is_err() && read_secs("4294967295m").is_err());
     }
 }

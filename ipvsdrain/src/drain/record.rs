@@ -2,6 +2,7 @@
 //!
 //! Everything but [`Record::observed`] is durable: the journal keeps it, and a restarted daemon goes on from it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,16 @@ pub enum Reason {
     Failure,
     /// Another hand had set the weight to 0, and the configuration takes that for a request.
     Adopted,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Planned => "planned",
+            Reason::Failure => "failure",
+            Reason::Adopted => "adopted",
+        })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

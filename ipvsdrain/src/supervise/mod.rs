@@ -26,4 +26,4 @@ pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary,
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub use supervisor::{Command, Handle, Order, RequestError, Supervisor};
-pub use take_up::JournalCondition;
+pub use take_up::{JournalCondition, REBOOTED};

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::adoption::Weights;
 use super::executor::perform;
 use super::gather::{self, Others};
-use super::journal::{Broken, Keeper};
+use super::journal::{Broken, Filter, Keeper};
 use super::kernel::{Fault, Found, Kernel, Listing};
 use super::take_up::JournalCondition;
 use crate::drain::{
@@ -40,6 +40,8 @@ pub enum RequestError {
     Refused(#[from] Refusal),
     #[error("nothing was done, for it could not be journalled: {0}")]
     Journal(#[from] Broken),
+    #[error("past drains are not known: {0}")]
+    Unread(Broken),
     #[error(transparent)]
     Host(#[from] Fault),
     #[error("the daemon is stopping")]
@@ -83,6 +85,11 @@ pub enum Command {
         server: RealServer,
         limit: usize,
         reply: oneshot::Sender<Result<FlowDetails, RequestError>>,
+    },
+    /// Drains over or not, newest first, as the journal has them.
+    History {
+        filter: Filter,
+        reply: oneshot::Sender<Result<Vec<Record>, RequestError>>,
     },
     List {
         reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
@@ -227,6 +234,7 @@ impl<K: Kernel> Supervisor<K> {
                 limit,
                 reply,
             } => drop(reply.send(self.flows((service, server), limit))),
+            Command::History { filter, reply } => drop(reply.send(self.history(&filter))),
             Command::List { reply } => {
                 let listing = self.kernel.listing().await;
                 let attached = self.kernel.attached();
@@ -348,6 +356,12 @@ impl<K: Kernel> Supervisor<K> {
             return Err(RequestError::NotWatched { service, server });
         }
         Ok(self.kernel.flow_details(&service, &server, limit)?)
+    }
+
+    fn history(&mut self, filter: &Filter) -> Result<Vec<Record>, RequestError> {
+        let now = self.kernel.now();
+        let found = self.journal.with(now, |journal| journal.history(filter));
+        found.map_err(RequestError::Unread)
     }
 
     /// One step of every drain that is not over.

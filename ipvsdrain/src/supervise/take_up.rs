@@ -15,6 +15,9 @@ use super::supervisor::{Key, Supervisor};
 use crate::drain::{Action, Borrowed, Hold, Outcome, Record, State, Step, Transition};
 use crate::moment::Moment;
 
+/// Why a drain of an earlier boot ended. When that was, nobody knows: its clock began anew.
+pub const REBOOTED: &str = "the machine was rebooted: the table it was about is gone";
+
 /// How the journal does, for others to see.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JournalCondition {
@@ -120,11 +123,7 @@ fn resume(journal: &mut Journal, boot_id: &str, now: Moment) -> Result<Records, 
     for mut record in journal.latest()? {
         if record.boot_id != boot_id {
             if !record.state.is_final() {
-                close(
-                    &mut record,
-                    "the machine was rebooted: the table it was about is gone",
-                    now,
-                );
+                close(&mut record, REBOOTED, now);
             }
             // The sysctls began anew with the boot, and so did the flags of the services.
             record.borrowed = Borrowed::default();

@@ -1,0 +1,55 @@
+//! `ipvsdrain check-config`: would a daemon take this configuration? Needs no daemon, and looks at nothing but the file.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::exit;
+use crate::config;
+
+/// Check a configuration file as the daemon would read it. Needs no daemon.
+#[derive(Debug, Args)]
+pub(super) struct CheckConfig {
+    /// The file that `ipvsdrain daemon --config` is to read.
+    file: PathBuf,
+}
+
+impl CheckConfig {
+    pub(super) fn run(&self) -> ExitCode {
+        match config::read(&self.file) {
+            Ok(_) => {
+                println!("{}: ok", self.file.display());
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                // The file comes first, as editors want it.
+                eprintln!("{}", error.to_string().trim_end());
+                ExitCode::from(exit::USAGE)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_taken_or_refused_by_the_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            format!("{:?}", CheckConfig { file }.run())
+        };
+        assert_eq!(
+            code("good.toml", "shadow = true"),
+            format!("{:?}", ExitCode::SUCCESS)
+        );
+        let refused = format!("{:?}", ExitCode::from(exit::USAGE));
+        assert_eq!(code("bad.toml", "shadow = 7"), refused);
+        let file = folder.path().join("none.toml");
+        assert_eq!(format!("{:?}", CheckConfig { file }.run()), refused);
+    }
+}

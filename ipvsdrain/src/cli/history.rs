@@ -1,0 +1,151 @@
+//! `ipvsdrain history`: the drains that were, and those under way, as the journal has them.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::Daemonward;
+use super::policy::read_secs;
+use crate::api::{DEFAULT_PAST, HistoryAsked, LARGEST_PAST, PastDrain};
+use crate::clock;
+use crate::identity::{RealServer, VirtualService};
+
+/// Show past drains and those under way, newest first.
+#[derive(Debug, Args)]
+pub(super) struct History {
+    #[command(flatten)]
+    daemon: Daemonward,
+    /// Of this virtual service alone.
+    #[arg(long)]
+    service: Option<VirtualService>,
+    /// Of this real server alone.
+    #[arg(long)]
+    server: Option<RealServer>,
+    /// Begun no longer ago than this, such as 2h or 7d.
+    #[arg(long, value_name = "SPAN", value_parser = read_secs)]
+    since: Option<u32>,
+    /// Show so many drains at most.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_PAST,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(LARGEST_PAST)),
+    )]
+    limit: u32,
+    /// Print everything as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl History {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let from = |secs: u32| clock::now_unix().saturating_sub(u64::from(secs));
+        let asked = HistoryAsked {
+            service: self.service,
+            server: self.server,
+            from: self.since.map(from),
+            limit: self.limit,
+        };
+        let view = self.daemon.client().history(&asked).await?;
+        if self.json {
+            println!("{}", serde_json::to_string(&view)?);
+        } else {
+            print(&view.drains);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print(drains: &[PastDrain]) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header([
+        "BEGAN", "SERVICE", "SERVER", "REASON", "WHO", "TICKET", "STATE", "SECONDS", "OUTCOME",
+    ]);
+    table.add_rows(drains.iter().map(row));
+    if let Some(column) = table.column_mut(7) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+}
+
+fn row(drain: &PastDrain) -> [String; 9] {
+    let reason = match drain.why.as_str() {
+        "" => drain.reason.to_string(),
+        why => format!("{}: {why}", drain.reason),
+    };
+    [
+        drain.began.clone(),
+        drain.service.to_string(),
+        drain.server.to_string(),
+        reason,
+        drain.who.clone(),
+        drain.ticket.clone(),
+        drain.state.to_string(),
+        drain
+            .seconds_to_end
+            .map(|secs| format!("{secs:.0}"))
+            .unwrap_or_default(),
+        outcome(drain),
+    ]
+}
+
+/// The verdict, without the state that stands before it.
+fn outcome(drain: &PastDrain) -> String {
+    let Some(verdict) = &drain.verdict else {
+        return "not over yet".to_owned();
+    };
+    let state = format!("{}: ", drain.state);
+    verdict.strip_prefix(&state).unwrap_or(verdict).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::drain::State;
+
+    fn removed() -> PastDrain {
+        serde_json::from_value(json!({
+            "id": 3, "began": "2026-09-21T14:13:20Z", "began_unix": 1_790_000_000, "service": "udp:10.0.0.1:53",
+            "server": "10.1.0.5:53", "reason": "planned", "who": "ann", "why": "kernel update", "ticket": "CHG-7",
+            "forced": false, "shadow": false, "state": "removed", "over": true, "seconds_to_end": 44.6, "lost": 0,
+            "rescheduled": 2, "uncounted": null,
+            "verdict": "removed: proven empty; 0 packets lost, 2 flows re-scheduled",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_row_tells_who_wanted_what_and_what_came_of_it() {
+        assert_eq!(
+            row(&removed()),
+            [
+                "2026-09-21T14:13:20Z",
+                "udp:10.0.0.1:53",
+                "10.1.0.5:53",
+                "planned: kernel update",
+                "ann",
+                "CHG-7",
+                "removed",
+                "45",
+                "proven empty; 0 packets lost, 2 flows re-scheduled",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_not_over_has_no_outcome() {
+        let under_way = PastDrain {
+            state: State::Draining,
+            seconds_to_end: None,
+            verdict: None,
+            why: String::new(),
+            ..removed()
+        };
+        let row = row(&under_way);
+        assert_eq!([&row[3], &row[7], &row[8]], ["planned", "", "not over yet"]);
+    }
+}
