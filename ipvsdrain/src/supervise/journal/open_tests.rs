@@ -30,7 +30,8 @@ fn whole() -> Vec<u8> {
     fs::read(&path).unwrap()
 }
 
-fn open(bytes: &[u8]) -> Result<Journal, JournalError> {
+/// A journal of these bytes, with the folder it lies in: SQLite looks for its file again.
+fn open(bytes: &[u8]) -> Result<(tempfile::TempDir, Journal), JournalError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal");
     fs::write(&path, bytes).unwrap();
@@ -40,14 +41,15 @@ fn open(bytes: &[u8]) -> Result<Journal, JournalError> {
         let said = error.to_string();
         assert!(said.contains(path.to_str().unwrap()), "{said}");
     }
-    opened
+    opened.map(|journal| (folder, journal))
 }
 
 #[test]
 fn a_damaged_journal_is_told_from_one_that_is_whole() {
     let whole = whole();
     assert!(whole.len() > 8 * 4096);
-    assert_eq!(open(&whole).unwrap().latest().unwrap().len(), 1);
+    let (_folder, journal) = open(&whole).unwrap();
+    assert_eq!(journal.latest().unwrap().len(), 1);
     let mut header = whole.clone();
     header[..16].fill(b'?');
     let mut page = whole.clone();
@@ -139,7 +141,7 @@ proptest! {
     #[test]
     fn no_bytes_make_a_panic_and_only_none_make_an_empty_journal(bytes in prop::collection::vec(any::<u8>(), 0..6000)) {
         match open(&bytes) {
-            Ok(journal) => prop_assert!(bytes.is_empty() && journal.latest().unwrap().is_empty()),
+            Ok((_folder, journal)) => prop_assert!(bytes.is_empty() && journal.latest().unwrap().is_empty()),
             Err(error) => prop_assert!(error.lasts(), "{error}"),
         }
     }
@@ -159,7 +161,7 @@ proptest! {
             damaged.truncate(length.index(damaged.len()));
         }
         // Damage within free space or old text may go unseen: then it is read, and written, as any other.
-        if let Ok(mut journal) = open(&damaged) {
+        if let Ok((_folder, mut journal)) = open(&damaged) {
             for record in journal.latest().unwrap() {
                 drop(journal.save(&record));
             }
