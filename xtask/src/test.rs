@@ -12,6 +12,9 @@ use serde_json::json;
 
 use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
 
+/// Judges nothing, and takes minutes: `cargo xtask lab run observer-cost` prints what it measures.
+const MEASURES: &str = "observer-cost";
+
 #[derive(Debug, Args)]
 pub struct Test {
     /// Kernel series for the scenarios: 5.10, 6.1, 6.12, 7, or `all`
@@ -20,7 +23,7 @@ pub struct Test {
     /// Run these scenarios only, and none of the other parts
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
-    /// Play every row of the long tables on every kernel; else each row is played on one of them
+    /// Play every row of the long tables on every kernel, and measure costs; else each row is played on one of them
     #[arg(long)]
     full: bool,
 }
@@ -51,10 +54,12 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
         .filter(|number| kernels[*number].has_module_types())
         .collect();
     for (number, kernel) in kernels.iter().enumerate() {
-        let names = lab::scenarios::names_for(kernel, &test.scenarios)?;
+        let mut names = lab::scenarios::names_for(kernel, &test.scenarios)?;
+        let shares = !test.full && test.scenarios.is_empty();
+        names.retain(|name| !shares || name != MEASURES);
         let mut request = Request::new(kernel.clone(), names);
         let part = sharing.iter().position(|sharer| *sharer == number);
-        if let Some(part) = part.filter(|_| !test.full && test.scenarios.is_empty()) {
+        if let Some(part) = part.filter(|_| shares) {
             request.options = json!({"share": {"part": part, "of": sharing.len()}});
         }
         requests.push(request);
