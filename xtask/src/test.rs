@@ -15,6 +15,22 @@ use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
 /// Judges nothing, and takes minutes: `cargo xtask lab run observer-cost` prints what it measures.
 const MEASURES: &str = "observer-cost";
 
+/// Where kernels differ most, and what a user relies on first. The other scenarios are dealt out among the kernels, and
+/// so are the rows of those two that are long tables.
+const ON_EVERY_KERNEL: [&str; 11] = [
+    "kernel-has-ip-vs",
+    "each-scenario-starts-clean",
+    "kernel-reference",
+    "lossless-direct-route",
+    "lossless-masquerade",
+    "lossless-ipip",
+    "netlink-round-trip",
+    "observer-counts",
+    "observer-matrix",
+    "situations",
+    "maintenance",
+];
+
 #[derive(Debug, Args)]
 pub struct Test {
     /// Kernel series for the scenarios: 5.10, 6.1, 6.12, 7, or `all`
@@ -23,7 +39,7 @@ pub struct Test {
     /// Run these scenarios only, and none of the other parts
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
-    /// Play every row of the long tables on every kernel, and measure costs; else each row is played on one of them
+    /// Play everything on every kernel, and measure costs; else what takes long is dealt out among the kernels
     #[arg(long)]
     full: bool,
 }
@@ -56,10 +72,13 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
     for (number, kernel) in kernels.iter().enumerate() {
         let mut names = lab::scenarios::names_for(kernel, &test.scenarios)?;
         let shares = !test.full && test.scenarios.is_empty();
-        names.retain(|name| !shares || name != MEASURES);
-        let mut request = Request::new(kernel.clone(), names);
         let part = sharing.iter().position(|sharer| *sharer == number);
-        if let Some(part) = part.filter(|_| shares) {
+        let part = part.filter(|_| shares);
+        if let Some(part) = part {
+            names = dealt(names, part, sharing.len());
+        }
+        let mut request = Request::new(kernel.clone(), names);
+        if let Some(part) = part {
             request.options = json!({"share": {"part": part, "of": sharing.len()}});
         }
         requests.push(request);
@@ -69,6 +88,22 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
         results.extend(outcome?);
     }
     Ok(report(&results))
+}
+
+/// What of all scenarios one of several kernels plays.
+fn dealt(names: Vec<String>, part: usize, of: usize) -> Vec<String> {
+    let mut number = 0;
+    let plays = |name: &String| {
+        if name == MEASURES {
+            return false;
+        }
+        if ON_EVERY_KERNEL.contains(&name.as_str()) {
+            return true;
+        }
+        number += 1;
+        number % of == part
+    };
+    names.into_iter().filter(plays).collect()
 }
 
 fn kernels(asked: &[String]) -> anyhow::Result<Vec<KernelChoice>> {
@@ -143,5 +178,20 @@ fn report(results: &[ScenarioResult]) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn together_the_kernels_play_everything_that_judges() {
+        let all: Vec<String> = ["kernel-reference", "a", "b", MEASURES, "c", "situations"]
+            .map(str::to_owned)
+            .to_vec();
+        let parts = [dealt(all.clone(), 0, 2), dealt(all, 1, 2)];
+        assert_eq!(parts[0], ["kernel-reference", "b", "situations"]);
+        assert_eq!(parts[1], ["kernel-reference", "a", "c", "situations"]);
     }
 }
