@@ -100,24 +100,22 @@ fn raises_against_reassert(case: &mut Case<'_>) -> Result<()> {
 }
 
 fn raises_what_is_needed(case: &mut Case<'_>) -> Result<()> {
-    let drain = begin(case)?;
-    case.world.director().set_weight(case.place, 3)?;
-    clock::pass(AFTERWARDS);
-    case.facts
-        .add("weights", "1 0 3", case.witness.weights(case.place));
-    let held = case.daemon.drain(case.place).ok().and_then(|view| view.held);
-    case.facts.says("held", "floor", held.as_deref());
-    case.judge_now(drain, End::DRAINING.any_state().weight(Some(3)))
+    raised_and_held(case, "floor")
 }
 
 fn raises_against_alarm(case: &mut Case<'_>) -> Result<()> {
+    raised_and_held(case, "weight")
+}
+
+/// The other hand's weight stays, and the drain is held for a cause that has this word.
+fn raised_and_held(case: &mut Case<'_>, word: &'static str) -> Result<()> {
     let drain = begin(case)?;
     case.world.director().set_weight(case.place, 3)?;
     clock::pass(AFTERWARDS);
     case.facts
         .add("weights", "1 0 3", case.witness.weights(case.place));
     let held = case.daemon.drain(case.place).ok().and_then(|view| view.held);
-    case.facts.says("held", "weight", held.as_deref());
+    case.facts.says("held", word, held.as_deref());
     case.judge_now(drain, End::DRAINING.any_state().weight(Some(3)))
 }
 
