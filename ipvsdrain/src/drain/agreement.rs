@@ -6,57 +6,102 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{LAG, Witness};
+use super::evidence::{LAG, PERIOD, Witness};
 use super::facts::{Flows, Rung};
 use crate::moment::Moment;
 
 /// By how much the kernel's counter is ahead of the observer's: the packets from before the watch, and any that the
 /// observer missed.
 ///
-/// The counter is late, so what one sample shows is at most the truth, and the largest of all samples comes nearest. It
-/// can only err towards less, and then the counts will not be found to agree: that costs a quiet window and is never wrong.
+/// The counter is late, so what one sample shows is at most the truth, and the largest of all samples comes nearest. It is
+/// exact once the observer saw nothing for so long that the counter has caught up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ahead {
     /// Which watch counted.
     watched_since: Moment,
     /// Negative while the counter lags behind a watch that began with the first packet.
     packets: i64,
+    /// Since when it is that much: if that was long after a packet that the observer saw, it was one that it missed.
+    #[serde(default)]
+    since: Moment,
+    /// The counter had caught up when this was sampled. If not, a packet that the observer misses later could make up for
+    /// one that the counter did not show yet.
+    #[serde(default)]
+    exact: bool,
+    /// The kernel's table had an open connection in the last sample.
+    #[serde(default)]
+    active: bool,
 }
 
 impl Ahead {
     /// After another sample of both: of the counter first.
-    pub(super) fn sample(before: Option<Self>, packets: u64, flows: &Flows) -> Option<Self> {
+    pub(super) fn sample(
+        before: Option<Self>,
+        packets: u64,
+        flows: &Flows,
+        active: u32,
+        now: Moment,
+    ) -> Option<Self> {
         if flows.rung != Rung::Probes {
             return before;
         }
-        let now = Self::between(packets, flows);
+        let between = Self::between(packets, flows);
+        let active = active > 0;
+        let caught_up = flows.last_packet.unwrap_or(flows.watched_since) + LAG < now;
         match before {
-            Some(before) if before.watched_since == now.watched_since && before.packets > now.packets => {
-                Some(before)
+            Some(before)
+                if !caught_up && before.watched_since == flows.watched_since && before.packets >= between =>
+            {
+                Some(Self { active, ..before })
             }
-            _ => Some(now),
+            _ => Some(Self {
+                watched_since: flows.watched_since,
+                packets: between,
+                since: before
+                    .filter(|before| before.watched_since == flows.watched_since && before.packets == between)
+                    .map_or(now, |before| before.since),
+                exact: caught_up,
+                active,
+            }),
         }
     }
 
-    fn between(packets: u64, flows: &Flows) -> Self {
-        Self {
-            watched_since: flows.watched_since,
-            packets: packets.cast_signed().wrapping_sub(flows.packets.cast_signed()),
-        }
+    /// Do both still count the same, and did nothing end unseen?
+    fn stands(&self, packets: u64, flows: &Flows, active: u32) -> bool {
+        let ended = self.active && active == 0;
+        self.exact
+            && !ended
+            && self.watched_since == flows.watched_since
+            && self.packets == Self::between(packets, flows)
+    }
+
+    fn between(packets: u64, flows: &Flows) -> i64 {
+        packets.cast_signed().wrapping_sub(flows.packets.cast_signed())
     }
 }
 
 /// The first sample of the counter in this process.
-pub(super) fn resume(ahead: Option<Ahead>, packets: u64, flows: Option<&Flows>, now: Moment) -> Witness {
+pub(super) fn resume(
+    ahead: Option<Ahead>,
+    packets: u64,
+    flows: Option<&Flows>,
+    active: u32,
+    now: Moment,
+) -> Witness {
     let first = Witness::first(packets, now);
     let Some(flows) = flows.filter(|flows| flows.rung == Rung::Probes) else {
         return first;
     };
     let last = flows.last_packet.unwrap_or(flows.watched_since);
     // By then the counter shows that packet, and would have shown another one.
-    if last + LAG < now && ahead == Some(Ahead::between(packets, flows)) {
+    let stands = ahead.filter(|ahead| ahead.stands(packets, flows, active));
+    if let Some(ahead) = stands.filter(|_| last + LAG < now) {
         Witness {
-            still_since: last,
+            still_since: if ahead.since > last + PERIOD {
+                ahead.since
+            } else {
+                last
+            },
             ..first
         }
     } else {
@@ -88,23 +133,46 @@ mod tests {
         }
     }
 
-    /// The counter stood at 500 when the watch began, and once showed all of the 20 packets that followed.
+    fn sampled(before: Option<Ahead>, packets: u64, flows: &Flows, now: u64) -> Option<Ahead> {
+        Ahead::sample(before, packets, flows, 0, at(now))
+    }
+
+    fn resumed(ahead: Option<Ahead>, packets: u64, flows: Option<&Flows>, now: u64) -> Moment {
+        resume(ahead, packets, flows, 0, at(now)).still_since
+    }
+
+    /// The counter stood at 500 when the watch began, and had caught up in the second of three samples.
     fn ahead() -> Option<Ahead> {
-        let late = Ahead::sample(None, 503, &seen(9, 3));
-        let exact = Ahead::sample(late, 520, &seen(20, 5));
-        Ahead::sample(exact, 525, &seen(30, 8))
+        let late = sampled(None, 503, &seen(9, 3), 4);
+        let exact = sampled(late, 520, &seen(20, 5), 11);
+        sampled(exact, 525, &seen(30, 12), 13)
+    }
+
+    #[test]
+    fn a_count_that_never_caught_up_proves_nothing() {
+        let late = sampled(None, 519, &seen(20, 5), 6);
+        // One was missed since, and the counter shows the one it had not shown.
+        assert_eq!(resumed(late, 599, Some(&seen(100, 20)), 40), at(40));
+        assert_eq!(resumed(late, 600, Some(&seen(100, 20)), 40), at(40));
+    }
+
+    #[test]
+    fn a_connection_that_ended_unseen_is_a_packet_that_was_missed() {
+        let early = Ahead::sample(None, 520, &seen(20, 5), 1, at(6));
+        let open = Ahead::sample(early, 520, &seen(20, 5), 1, at(11));
+        let resumed = |active| resume(open, 520, Some(&seen(20, 5)), active, at(40)).still_since;
+        assert_eq!((resumed(1), resumed(0)), (at(5), at(40)));
     }
 
     #[test]
     fn where_both_counted_the_same_the_silence_began_with_the_last_packet() {
-        let still_since =
-            |packets, flows: &Flows, now| resume(ahead(), packets, Some(flows), now).still_since;
-        assert_eq!(still_since(600, &seen(100, 20), at(40)), at(20));
+        let still_since = |packets, flows: &Flows, now| resumed(ahead(), packets, Some(flows), now);
+        assert_eq!(still_since(600, &seen(100, 20), 40), at(20));
         // Not yet: the counter may be late.
-        assert_eq!(still_since(600, &seen(100, 20), at(24)), at(24));
+        assert_eq!(still_since(600, &seen(100, 20), 24), at(24));
         // One packet that the observer did not see, and one that the counter does not show.
-        assert_eq!(still_since(601, &seen(100, 20), at(40)), at(40));
-        assert_eq!(still_since(599, &seen(100, 20), at(40)), at(40));
+        assert_eq!(still_since(601, &seen(100, 20), 40), at(40));
+        assert_eq!(still_since(599, &seen(100, 20), 40), at(40));
     }
 
     #[test]
@@ -113,38 +181,23 @@ mod tests {
             watched_since: at(30),
             ..seen(100, 31)
         };
-        assert_eq!(resume(ahead(), 600, Some(&anew), at(40)).still_since, at(40));
-        assert_eq!(resume(ahead(), 600, None, at(40)).still_since, at(40));
-        assert_eq!(
-            resume(None, 600, Some(&seen(100, 20)), at(40)).still_since,
-            at(40)
-        );
+        assert_eq!(resumed(ahead(), 600, Some(&anew), 40), at(40));
+        assert_eq!(resumed(ahead(), 600, None, 40), at(40));
+        assert_eq!(resumed(None, 600, Some(&seen(100, 20)), 40), at(40));
         let by_arrival = Flows {
             rung: Rung::Arrivals,
             ..seen(100, 20)
         };
-        assert_eq!(
-            resume(ahead(), 600, Some(&by_arrival), at(40)).still_since,
-            at(40)
-        );
-        assert_eq!(Ahead::sample(ahead(), 999, &by_arrival), ahead());
+        assert_eq!(resumed(ahead(), 600, Some(&by_arrival), 40), at(40));
+        assert_eq!(sampled(ahead(), 999, &by_arrival, 40), ahead());
     }
 
     #[test]
     fn what_the_observer_missed_before_the_restart_is_not_taken_for_what_it_missed_after() {
         // Two missed at first, as the counter shows in the end.
-        let missed = Ahead::sample(ahead(), 532, &seen(30, 9));
-        assert_eq!(
-            resume(missed, 602, Some(&seen(100, 20)), at(40)).still_since,
-            at(20)
-        );
-        assert_eq!(
-            resume(missed, 600, Some(&seen(100, 20)), at(40)).still_since,
-            at(40)
-        );
-        assert_eq!(
-            resume(missed, 603, Some(&seen(100, 20)), at(40)).still_since,
-            at(40)
-        );
+        let missed = sampled(ahead(), 532, &seen(30, 9), 15);
+        assert_eq!(resumed(missed, 602, Some(&seen(100, 20)), 40), at(20));
+        assert_eq!(resumed(missed, 600, Some(&seen(100, 20)), 40), at(40));
+        assert_eq!(resumed(missed, 603, Some(&seen(100, 20)), 40), at(40));
     }
 }

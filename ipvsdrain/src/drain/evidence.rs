@@ -18,7 +18,7 @@ pub(super) const LAG: Duration = Duration::from_secs(5);
 
 /// How late it is as a rule: its period, and the reader's own second. Later than that, it is taken to have moved for a
 /// packet that the observer did not see.
-const PERIOD: Duration = Duration::from_secs(3);
+pub(super) const PERIOD: Duration = Duration::from_secs(3);
 
 /// What is remembered of the counter between two steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -68,7 +68,13 @@ impl Step {
             Table::Present(server) => {
                 let witness = match before.witness {
                     Some(witness) => witness.sample(server.traffic(), counted.as_ref(), now),
-                    None => agreement::resume(self.record.ahead, server.traffic(), counted.as_ref(), now),
+                    None => agreement::resume(
+                        self.record.ahead,
+                        server.traffic(),
+                        counted.as_ref(),
+                        server.active,
+                        now,
+                    ),
                 };
                 (
                     server.active,
@@ -80,7 +86,7 @@ impl Step {
             Table::NoService | Table::NoServer => (0, 0, None),
         };
         if let (Table::Present(server), Some(flows)) = (&facts.table, counted.as_ref()) {
-            self.record.ahead = Ahead::sample(self.record.ahead, server.traffic(), flows);
+            self.record.ahead = Ahead::sample(self.record.ahead, server.traffic(), flows, server.active, now);
         }
         self.record.observed = Observed {
             at: Some(now),

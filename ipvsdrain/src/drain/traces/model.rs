@@ -46,6 +46,8 @@ pub(super) struct Host {
     pub(super) last_shown: Option<Moment>,
     pub(super) watched_since: Option<Moment>,
     seen: Option<Moment>,
+    /// Packets that the observer counted since it watches.
+    counted: u64,
     started: u64,
 }
 
@@ -99,6 +101,7 @@ impl Model {
                 last_shown: None,
                 watched_since: None,
                 seen: None,
+                counted: 0,
                 started: 0,
             }
         };
@@ -165,6 +168,7 @@ impl Model {
         host.last_packet = Some(now);
         if host.watched_since.is_some() && !blind {
             host.seen = Some(now);
+            host.counted += 1;
         }
     }
 
@@ -202,6 +206,7 @@ impl Model {
         let host = &mut self.servers[server];
         host.watched_since = Some(now);
         host.seen = None;
+        host.counted = 0;
     }
 
     /// Flows that are live in truth.
@@ -280,8 +285,8 @@ impl Model {
             udp,
             tcp_open: 0,
             tcp_closing: tcp.saturating_sub(u64::from(self.present(host, host.intended).active)),
-            forwarded: host.packets,
-            packets: host.packets,
+            forwarded: host.counted,
+            packets: host.counted,
             started: host.started,
             last_packet: host.seen,
             watched_since,
