@@ -86,6 +86,14 @@ impl End {
         Self { exit: None, ..self }
     }
 
+    /// Removed once it was idle for this long.
+    pub(super) const fn after(self, quiet: Duration) -> Self {
+        Self {
+            quiet: Some(quiet),
+            ..self
+        }
+    }
+
     pub(super) const fn resumes(self) -> Self {
         Self {
             resumes: true,
