@@ -43,6 +43,8 @@ mod step;
 mod step_tests;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod witness_tests;
 
 pub use action::{Action, Note};
 pub use admission::{Ground, Refusal, Request, begin, restore};

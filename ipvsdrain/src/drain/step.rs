@@ -265,15 +265,16 @@ impl Step {
                 self.go(State::Quiet, why, now);
                 None
             }
-            Judgement::Pinned { .. } | Judgement::Live(_) => {
-                let why = match judgement {
-                    Judgement::Live(why) => why,
-                    _ => "pinned UDP flows are live".to_owned(),
-                };
-                self.go(State::Draining, why.clone(), now);
-                deadline.map(|_| Hold::DeadlinePassed(why))
+            Judgement::Pinned { .. } => {
+                self.stay_live("pinned UDP flows are live".to_owned(), deadline.is_some(), now)
             }
+            Judgement::Live(why) => self.stay_live(why, deadline.is_some(), now),
         }
+    }
+
+    fn stay_live(&mut self, why: String, overdue: bool, now: Moment) -> Option<Hold> {
+        self.go(State::Draining, why.clone(), now);
+        overdue.then_some(Hold::DeadlinePassed(why))
     }
 
     fn count_leaks(&mut self, facts: &Facts) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::fake_kernel::{FakeKernel, ORIGINAL};
 use super::journal::Journal;
 use super::supervisor::{RequestError, Supervisor};
-use super::supervisor_tests::{block_on, request, start};
+use super::supervisor_tests::{block_on, pass, request, shown, start};
 use crate::drain::{Outcome, Record, Refusal, Rung, State};
 use crate::moment::Moment;
 
@@ -20,17 +20,6 @@ fn just_removed(kernel: &FakeKernel, journal: &Path) -> Supervisor<FakeKernel> {
         block_on(supervisor.step_all());
     }
     supervisor
-}
-
-fn pass(supervisor: &mut Supervisor<FakeKernel>, kernel: &FakeKernel, secs: u32) {
-    for _ in 0..secs {
-        kernel.pass_a_second();
-        block_on(supervisor.step_all());
-    }
-}
-
-fn shown(supervisor: &Supervisor<FakeKernel>) -> Record {
-    supervisor.handle().0.drains.borrow()[0].clone()
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::kernel::{Found, Kernel};
 use crate::drain::{self, Borrowed, Capacity, Facts, Forced, Record, State};
+use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
-/// What the other drains say about this one.
+/// What the drains of this daemon say about one of its servers. A drain of that server itself plays no part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Others<'a> {
     pub(super) records: &'a [&'a Record],
@@ -20,24 +21,18 @@ impl Others<'_> {
         sum
     }
 
-    /// What is left of the service without this server.
-    fn capacity(&self, record: &Record, found: &Found, now: Moment) -> Capacity {
+    /// What is left of the service without this server, whose weight in service is `full`.
+    pub(super) fn capacity(
+        &self,
+        server: (&VirtualService, &RealServer),
+        full: u32,
+        found: &Found,
+        forced: Forced,
+        now: Moment,
+    ) -> Capacity {
         // Nothing is left of what is not there or not known.
         found.around().map_or_else(Capacity::default, |around| {
-            let key = (&record.service, &record.server);
-            let forced = if record.state == State::Pooled {
-                Forced::Counted
-            } else {
-                Forced::Accepted
-            };
-            drain::capacity(
-                key,
-                record.before.weight,
-                around,
-                self.records.iter().copied(),
-                forced,
-                now,
-            )
+            drain::capacity(server, full, around, self.records.iter().copied(), forced, now)
         })
     }
 }
@@ -52,7 +47,13 @@ pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record, others: &Ot
         ..
     } = record;
     let found = kernel.table(service, server).await;
-    let capacity = others.capacity(record, &found, kernel.now());
+    let forced = if record.state == State::Pooled {
+        Forced::Counted
+    } else {
+        Forced::Accepted
+    };
+    let full = record.before.weight;
+    let capacity = others.capacity((service, server), full, &found, forced, kernel.now());
     let watched = kernel.is_watched(service, server);
     Facts {
         table: found.table,

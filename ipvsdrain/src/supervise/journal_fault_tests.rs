@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::fake_kernel::{FakeKernel, ORIGINAL};
 use super::journal::{FILE, Filter, Journal, Keeper, strain};
 use super::supervisor::{Key, RequestError, Supervisor};
-use super::supervisor_tests::{block_on, request};
+use super::supervisor_tests::{block_on, pass, request, shown};
 use crate::drain::{Record, Request, State};
 use crate::forwarding::Configuration;
 use crate::moment::Moment;
@@ -26,17 +26,6 @@ fn other() -> Request {
 fn daemon(kernel: &FakeKernel, folder: &Path) -> Supervisor<FakeKernel> {
     let keeper = Keeper::at(folder).unwrap();
     Supervisor::resume(kernel.clone(), keeper, "boot".to_owned(), || 1_790_000_000)
-}
-
-fn pass(supervisor: &mut Supervisor<FakeKernel>, kernel: &FakeKernel, secs: u32) {
-    for _ in 0..secs {
-        kernel.pass_a_second();
-        block_on(supervisor.step_all());
-    }
-}
-
-fn shown(supervisor: &Supervisor<FakeKernel>) -> Record {
-    supervisor.handle().0.drains.borrow()[0].clone()
 }
 
 fn fault(supervisor: &Supervisor<FakeKernel>) -> Option<String> {

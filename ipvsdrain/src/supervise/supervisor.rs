@@ -420,18 +420,13 @@ impl<K: Kernel> Supervisor<K> {
 
     /// What would be left of the service. A server that is already at weight 0 costs nothing more.
     fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
-        let (Some(around), Table::Present(server)) = (found.around(), &found.table) else {
+        let Table::Present(server) = &found.table else {
             return Capacity::default();
         };
+        let records: Vec<&Record> = self.records.values().collect();
         let key = (&request.service, &request.server);
-        drain::capacity(
-            key,
-            server.configuration.weight,
-            around,
-            self.records.values(),
-            Forced::Counted,
-            now,
-        )
+        let full = server.configuration.weight;
+        Others { records: &records }.capacity(key, full, found, Forced::Counted, now)
     }
 
     pub(super) fn show(&self) {

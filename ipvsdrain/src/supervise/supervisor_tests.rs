@@ -43,6 +43,19 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
+/// A step of every drain, once a second.
+pub(super) fn pass(supervisor: &mut Supervisor<FakeKernel>, kernel: &FakeKernel, secs: u32) {
+    for _ in 0..secs {
+        kernel.pass_a_second();
+        block_on(supervisor.step_all());
+    }
+}
+
+/// The first drain there is.
+pub(super) fn shown(supervisor: &Supervisor<FakeKernel>) -> Record {
+    supervisor.handle().0.drains.borrow()[0].clone()
+}
+
 /// Drains for `secs` seconds, with a new daemon wherever one dies; then restores if asked to.
 fn maintain(kernel: &FakeKernel, journal: &Path, secs: u32, restore: bool) -> Option<Record> {
     maintain_by(Policy::default(), kernel, journal, secs, restore)
