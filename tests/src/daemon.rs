@@ -2,7 +2,8 @@
 
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -123,6 +124,19 @@ impl<'world> Daemon<'world> {
             }
         }
         Ok(())
+    }
+
+    /// Where its socket, its journal and its log lie.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `ipvsdrain` with these words, as this user with this one group.
+    pub fn ask_as(&self, user: u32, group: u32, words: &[&str]) -> Result<ClientEnd> {
+        let mut command = self.command(words);
+        command.uid(user).gid(group);
+        let output = self.director.within(|| process::output(&mut command, ""))?;
+        Ok(ClientEnd::of(&output))
     }
 
     fn socket(&self) -> PathBuf {
@@ -266,6 +280,14 @@ pub struct ClientEnd {
 }
 
 impl ClientEnd {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            said: text(&output.stdout) + &text(&output.stderr),
+        }
+    }
+
     /// The exit code as text.
     pub fn exit(&self) -> String {
         self.code.map_or("a signal".to_owned(), |code| code.to_string())
@@ -275,12 +297,7 @@ impl ClientEnd {
 impl PendingDrain {
     /// Waits for its end, whatever it is: a drain that is refused ends too.
     pub fn ended(self, limit: Duration) -> Result<ClientEnd> {
-        let output = self.process.finish(limit)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(ClientEnd {
-            code: output.status.code(),
-            said: text(&output.stdout) + &text(&output.stderr),
-        })
+        Ok(ClientEnd::of(&self.process.finish(limit)?))
     }
 
     /// True once it has ended; false if `limit` passes first.

@@ -8,6 +8,7 @@
 //! GET  /v1/flows?service=…&server=…&limit=N    who talks to the server  -> FlowsView
 //! GET  /v1/history?service=…&server=…&from=T&limit=N   drains over or not, newest first -> HistoryView
 //! GET  /v1/events                              each drain as it stands, and again whenever it changes -> server-sent events
+//! GET  /v1/openapi.json                        all of this for programs, as `openapi.json` has it
 //! ```
 //!
 //! There are two sockets ([`access`]): one to act, and one on which `POST` is refused.
@@ -24,6 +25,14 @@ mod flow_view;
 #[cfg(test)]
 mod history_tests;
 mod history_view;
+#[cfg(test)]
+mod malformed_tests;
+#[cfg(test)]
+mod openapi_tests;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod rights_tests;
 pub mod server;
 mod socket;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -74,6 +75,14 @@ fn looks() -> Router<Handle> {
         .route("/v1/flows", get(flows))
         .route("/v1/history", get(history))
         .route("/v1/events", get(events))
+        .route("/v1/openapi.json", get(openapi))
+}
+
+/// The description of all this, for programs.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI)
 }
 
 /// What the reading socket answers to a request that belongs to the other one.
@@ -277,19 +286,28 @@ impl From<RequestError> for Problem {
 
 impl From<JsonRejection> for Problem {
     fn from(rejection: JsonRejection) -> Self {
-        Problem {
-            kind: ProblemKind::Malformed,
-            error: rejection.body_text(),
-        }
+        malformed("the request's body", &rejection.body_text())
     }
 }
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Problem {
-            kind: ProblemKind::Malformed,
-            error: rejection.body_text(),
-        }
+        malformed("the request's query", &rejection.body_text())
+    }
+}
+
+/// What is wrong with it, without how it was found out.
+fn malformed(what: &str, text: &str) -> Problem {
+    let fault = [
+        "Failed to parse the request body as JSON: ",
+        "Failed to deserialize the JSON body into the target type: ",
+        "Failed to deserialize query string: ",
+    ]
+    .into_iter()
+    .find_map(|told| text.strip_prefix(told));
+    Problem {
+        kind: ProblemKind::Malformed,
+        error: format!("{what}: {}", fault.unwrap_or(text)),
     }
 }
 

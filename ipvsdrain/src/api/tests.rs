@@ -31,7 +31,7 @@ pub(super) fn request(policy: Policy) -> DrainRequest {
 }
 
 /// Runs `talk` against a served API.
-async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path::PathBuf) -> F) {
+pub(super) async fn with_daemon<F: Future<Output = ()>>(talk: impl FnOnce(Client, std::path::PathBuf) -> F) {
     with_daemon_on(FakeKernel::new(), talk).await;
 }
 

@@ -1,6 +1,8 @@
 //! The configuration file: TOML, read as a whole or refused with the place. Nothing is decided here.
 
 mod keys;
+#[cfg(test)]
+mod refused_tests;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,6 @@ pub use policy::{
 };
 pub use pool::{Forced, capacity};
 pub use record::{Observed, Reason, Record, Removal, Seen, Transition};
-pub use rules::{Adopt, Adopted, All, Match, Rule, Rules};
+pub use rules::{Adopt, Adopted, Match, Rule, Rules};
 pub use state::State;
 pub use step::{Step, step};

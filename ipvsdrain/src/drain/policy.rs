@@ -101,6 +101,16 @@ pub enum OnDeadline {
     Restore,
 }
 
+impl OnDeadline {
+    pub const fn word(self) -> &'static str {
+        match self {
+            OnDeadline::Hold => "hold",
+            OnDeadline::Remove => "remove",
+            OnDeadline::Restore => "restore",
+        }
+    }
+}
+
 /// What to do when another program or operator changes the server in mid-drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -151,7 +161,7 @@ pub enum PolicyError {
     },
     #[error("a floor of {0} % of the weight is out of range: give 0 to 100")]
     Percent(u8),
-    #[error("on_deadline = {0:?} needs a deadline: give deadline_secs, or leave on_deadline out")]
+    #[error("on_deadline = \"{}\" needs a deadline: give deadline_secs, or leave on_deadline out", .0.word())]
     NoDeadline(OnDeadline),
     #[error("persistence = \"set\" turns a sysctl on, and sysctl = \"never\" forbids it: change one of them")]
     SysctlForbidden,

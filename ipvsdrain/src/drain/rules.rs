@@ -54,19 +54,38 @@ pub struct Adopt {
     pub then: Then,
 }
 
-/// One service, or all of them.
+/// One service, or all of them: written as `all`, or as the service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", untagged)]
+#[serde(try_from = "String", into = "String")]
 pub enum Adopted {
-    All(All),
+    All,
     Service(VirtualService),
 }
 
-/// The word `all`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum All {
-    All,
+/// The word for all of them.
+const ALL: &str = "all";
+
+impl TryFrom<String> for Adopted {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == ALL {
+            return Ok(Adopted::All);
+        }
+        let service = text.parse::<VirtualService>();
+        service
+            .map(Adopted::Service)
+            .map_err(|error| format!("{error}, or `{ALL}`"))
+    }
+}
+
+impl From<Adopted> for String {
+    fn from(adopted: Adopted) -> Self {
+        match adopted {
+            Adopted::All => ALL.to_owned(),
+            Adopted::Service(service) => service.to_string(),
+        }
+    }
 }
 
 impl Default for Adopt {
@@ -81,7 +100,7 @@ impl Default for Adopt {
 impl Adopt {
     pub fn takes(&self, service: &VirtualService) -> bool {
         self.services.iter().any(|adopted| match adopted {
-            Adopted::All(All::All) => true,
+            Adopted::All => true,
             Adopted::Service(named) => named == service,
         })
     }

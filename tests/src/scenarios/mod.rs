@@ -2,6 +2,7 @@
 
 mod arrivals_ways;
 mod broken_observer;
+mod configured;
 mod daemon_crashes;
 mod daemon_killed;
 mod doctored;
@@ -41,6 +42,7 @@ pub const SCENARIOS: &[Scenario] = &[
     weight_restored::SCENARIO,
     lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
+    configured::SCENARIO,
     daemon_crashes::SCENARIO,
     daemon_killed::SCENARIO,
     pins_cleaned::SCENARIO,

@@ -1,0 +1,74 @@
+//! What cannot be read is refused with the place and the remedy, and nothing is begun: each answer is in the snapshot.
+
+use super::raw;
+use super::tests::with_daemon;
+
+const BODIES: [(&str, &str); 13] = [
+    ("/v1/drains", ""),
+    ("/v1/drains", "{"),
+    ("/v1/drains", "[]"),
+    ("/v1/drains", "{}"),
+    ("/v1/drains", r#"{"service": "udp:10.0.0.1:53"}"#),
+    (
+        "/v1/drains",
+        r#"{"service": "udp:10.0.0.1", "server": "10.1.0.5:53"}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "icmp:10.0.0.1:53", "server": "10.1.0.5:53"}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "fwmark:0", "server": "10.1.0.5:53"}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5"}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "policy": {"pined": "wait"}}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "policy": {"pinned": "drop"}}"#,
+    ),
+    (
+        "/v1/drains",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "force": true}"#,
+    ),
+    (
+        "/v1/restores",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "why": "so"}"#,
+    ),
+];
+
+const QUERIES: [&str; 6] = [
+    "/v1/drains",
+    "/v1/drains?service=udp:10.0.0.1:53&server=ten",
+    "/v1/flows?service=udp:10.0.0.1:53&server=10.1.0.5:53&limit=10001",
+    "/v1/flows?service=udp:10.0.0.1:53&server=10.1.0.5:53&limit=many",
+    "/v1/history?form=1",
+    "/v1/history?limit=0",
+];
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_the_place() {
+    with_daemon(|client, socket| async move {
+        let mut said = String::new();
+        for (path, body) in BODIES {
+            let (status, answer) = raw::exchange(&socket, "POST", path, body).await;
+            said += &format!("POST {path} {body}\n  {status} {answer}\n");
+        }
+        for path in QUERIES {
+            let (status, answer) = raw::exchange(&socket, "GET", path, "").await;
+            said += &format!("GET {path}\n  {status} {answer}\n");
+        }
+        insta::assert_snapshot!(said);
+        assert!(
+            client.status().await.unwrap().drains.is_empty(),
+            "nothing was begun"
+        );
+    })
+    .await;
+}

@@ -1,0 +1,48 @@
+//! Files that are refused, each with what is said: the place first, then what is wrong, then what may stand there.
+
+use std::path::Path;
+
+use super::parse;
+
+const FILES: [&str; 27] = [
+    "shadow",
+    "shadow = ",
+    "shadow = 1",
+    "shadow = true\nshadow = false",
+    "[policy",
+    "shadw = true",
+    "other_hands = \"fight\"",
+    "[deamon]\nsocket = \"/run/s\"",
+    "[daemon]\nsokcet = \"/run/s\"",
+    "[daemon]\nsocket = \"run/s\"",
+    "[daemon]\nsocket = 7",
+    "[daemon]\nflow_capacity = 10",
+    "[daemon]\nflow_capacity = -1",
+    "[daemon]\narrivals = \"sometimes\"",
+    "[daemon]\nlowest_rung = \"top\"",
+    "[daemon]\nlog = \"xml\"",
+    "[policy]\nudp_quiet_secs = 0",
+    "[policy]\nudp_quiet = 5",
+    "[policy]\npinned = \"drop\"",
+    "[policy]\non_deadline = \"remove\"",
+    "[policy]\nsysctl = \"never\"\npersistence = \"set\"",
+    "[floor]\nweight_percent = 101",
+    "[[service]]\npolicy = { pinned = \"hold\" }",
+    "[[service]]\nmatch = {}\npolicy = {}",
+    "[adopt]\nservices = [\"udp:10.0.0.1\"]",
+    "[[hook]]\non = [\"gone\"]\nrun = [\"/bin/true\"]",
+    "[[hook]]\non = [\"removed\"]\nrun = [\"true\"]",
+];
+
+#[test]
+fn what_is_wrong_with_a_file_is_said_with_its_place() {
+    let said: String = FILES
+        .iter()
+        .map(|text| {
+            let error = parse(Path::new("config.toml"), text).unwrap_err().to_string();
+            let indented = |text: &str| text.replace('\n', "\n  ");
+            format!("---\n  {}\n{}\n", indented(text), error.trim_end())
+        })
+        .collect();
+    insta::assert_snapshot!(said);
+}
