@@ -172,3 +172,30 @@ fn a_setting_that_cannot_be_is_told_with_its_key() {
     assert!(refused("[daemon]\nlog = \"xml\"").contains("xml"));
     assert!(refused("[daemon]\nlowest_rung = \"top\"").contains("top"));
 }
+
+#[test]
+fn every_example_in_the_documents_is_taken() {
+    let documents = [
+        include_str!("../../../docs/configuration.md"),
+        include_str!("../../../docs/decision.md"),
+    ];
+    let examples: Vec<&str> = documents
+        .iter()
+        .flat_map(|text| text.split("```toml\n").skip(1))
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(examples.len() >= 5, "{examples:?}");
+    for example in examples {
+        parse(Path::new("example"), example).unwrap();
+    }
+}
+
+#[test]
+fn the_page_names_every_key_of_the_daemon() {
+    let page = include_str!("../../../docs/configuration.md");
+    for path in keys::every_path() {
+        if let Some(key) = path.strip_prefix("daemon.") {
+            assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+    }
+}
