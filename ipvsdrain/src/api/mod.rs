@@ -3,6 +3,7 @@
 //! ```text
 //! GET  /v1/status                              the table, the drains, the attached programs, the journal's condition
 //! POST /v1/drains    {service, server, …}      begins a drain           -> DrainView
+//! POST /v1/plans     {service, server, …}      the same request, judged and not begun -> PlanView
 //! GET  /v1/drains?service=…&server=…&after=R   the drain, as soon as its revision is above R -> DrainView
 //! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
 //! GET  /v1/flows?service=…&server=…&limit=N    who talks to the server  -> FlowsView
@@ -19,6 +20,7 @@ mod flow_view;
 #[cfg(test)]
 mod history_tests;
 mod history_view;
+mod plan_view;
 pub mod server;
 mod socket;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod view;
 pub use drain_view::{DrainView, LiveView, TransitionView};
 pub use flow_view::{DEFAULT_LIMIT, FlowView, FlowsAsked, FlowsView, LARGEST_LIMIT, SeedView, Standing};
 pub use history_view::{DEFAULT_PAST, HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
+pub use plan_view::{CapacityView, PlanView, RefusalKind, RefusalView, Would};
 pub use view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
 
 /// Where the daemon listens unless told otherwise.

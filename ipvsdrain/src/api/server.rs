@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 use super::history_view::{HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
+use super::plan_view::PlanView;
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
@@ -51,6 +52,7 @@ fn router(handle: Handle) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/drains", post(begin).get(shown))
+        .route("/v1/plans", post(plan))
         .route("/v1/restores", post(restore))
         .route("/v1/flows", get(flows))
         .route("/v1/history", get(history))
@@ -73,26 +75,18 @@ async fn begin(
     State(handle): State<Handle>,
     body: Result<Json<DrainRequest>, JsonRejection>,
 ) -> Result<Json<DrainView>, Problem> {
-    let Json(DrainRequest {
-        service,
-        server,
-        policy,
-        who,
-        why,
-        ticket,
-        force,
-    }) = body?;
-    let order = Order {
-        service,
-        server,
-        policy,
-        who,
-        why,
-        ticket,
-        forced: force,
-    };
+    let order = body?.0.into();
     let record = ask(&handle, |reply| Command::Begin { order, reply }).await?;
     Ok(Json(DrainView::from(&record)))
+}
+
+async fn plan(
+    State(handle): State<Handle>,
+    body: Result<Json<DrainRequest>, JsonRejection>,
+) -> Result<Json<PlanView>, Problem> {
+    let order = body?.0.into();
+    let plan = ask(&handle, |reply| Command::Plan { order, reply }).await?;
+    Ok(Json(PlanView::from(&plan)))
 }
 
 async fn restore(
@@ -234,6 +228,29 @@ impl From<RequestError> for Problem {
         Problem {
             kind,
             error: error.to_string(),
+        }
+    }
+}
+
+impl From<DrainRequest> for Order {
+    fn from(request: DrainRequest) -> Self {
+        let DrainRequest {
+            service,
+            server,
+            policy,
+            who,
+            why,
+            ticket,
+            force,
+        } = request;
+        Self {
+            service,
+            server,
+            policy,
+            who,
+            why,
+            ticket,
+            forced: force,
         }
     }
 }
