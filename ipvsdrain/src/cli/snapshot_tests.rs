@@ -8,7 +8,9 @@ use insta::assert_snapshot;
 use serde::Serialize;
 
 use super::selection::{in_table, to_await, to_restore};
-use super::{Cli, consent, exit, explain, fixtures, flows, history, plan, restore, status, waiting};
+use super::{
+    Cli, check_config, consent, exit, explain, fixtures, flows, history, plan, restore, status, waiting,
+};
 use crate::api::client::ClientError;
 use crate::api::{DrainView, JournalView, Problem, ProblemKind, Status};
 use crate::drain::Refusal;
@@ -93,6 +95,29 @@ fn how_drains_end() {
         "restore",
         format!("{one}\n\n{}", text(&back, true, restore::said))
     );
+}
+
+#[test]
+fn a_configuration_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ipvsdrain.toml");
+    let mut text = String::new();
+    for given in [
+        "shadow = true",
+        "shadow = 7",
+        "[policy]\nudp_quite_secs = 5",
+        "[policy]\nudp_quiet_secs = 999",
+        "[[service]]\nmatch = {}\npolicy = {}",
+    ] {
+        std::fs::write(&file, given).unwrap();
+        let (said, code) = match check_config::checked(&file) {
+            Ok(said) => (said, exit::DONE),
+            Err(said) => (said, exit::USAGE),
+        };
+        let said = said.replace(&folder.path().display().to_string(), "/etc/ipvsdrain");
+        let _ = writeln!(text, "{given}\n---\n{said}\nexit code {code}\n");
+    }
+    shows!("check-config", text);
 }
 
 #[test]
