@@ -24,6 +24,9 @@ const PROGRAM: &str = "ipvsdrain";
 /// Reading BTF is slow under emulation.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
+/// How long a verb may take that waits for no drain.
+const VERB_LIMIT: Duration = Duration::from_mins(1);
+
 /// A daemon on the director; dropping it ends it.
 #[derive(Debug)]
 pub struct Daemon<'world> {
@@ -171,6 +174,25 @@ impl<'world> Daemon<'world> {
         Ok(PendingDrain {
             process: self.director.start(&mut command)?,
         })
+    }
+
+    /// Starts `ipvsdrain` with these words, as an operator without a terminal.
+    pub fn asks(&self, words: &[&str]) -> Result<PendingDrain> {
+        let mut command = self.command(words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(PendingDrain {
+            process: self.director.start(&mut command)?,
+        })
+    }
+
+    /// The same, to its end.
+    pub fn says(&self, words: &[&str]) -> Result<ClientEnd> {
+        self.asks(words)?
+            .ended(VERB_LIMIT)
+            .with_context(|| format!("`ipvsdrain {}`", words.join(" ")))
     }
 
     /// `ipvsdrain restore SERVICE SERVER`, to its end.

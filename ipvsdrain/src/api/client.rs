@@ -16,6 +16,7 @@ use super::access;
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView};
 use super::history_view::{HistoryAsked, HistoryView};
+use super::plan_view::PlanView;
 use super::view::{DrainRequest, Problem, ServerName, Status};
 use crate::identity::{RealServer, VirtualService};
 
@@ -70,6 +71,11 @@ impl Client {
 
     pub async fn drain(&self, request: &DrainRequest) -> Result<DrainView, ClientError> {
         self.call(Method::POST, "/v1/drains", request).await
+    }
+
+    /// What would become of this request; nothing is changed.
+    pub async fn plan(&self, request: &DrainRequest) -> Result<PlanView, ClientError> {
+        self.call(Method::POST, "/v1/plans", request).await
     }
 
     pub async fn restore(&self, name: &ServerName) -> Result<DrainView, ClientError> {

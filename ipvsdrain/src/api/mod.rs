@@ -3,6 +3,7 @@
 //! ```text
 //! GET  /v1/status                              the table, the drains, the attached programs, the journal's condition
 //! POST /v1/drains    {service, server, …}      begins a drain           -> DrainView
+//! POST /v1/plans     {service, server, …}      the same request, judged and not begun -> PlanView
 //! GET  /v1/drains?service=…&server=…&after=R   the drain, as soon as its revision is above R -> DrainView
 //! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
 //! GET  /v1/flows?service=…&server=…&limit=N    who talks to the server  -> FlowsView
@@ -11,7 +12,7 @@
 //! GET  /v1/openapi.json                        all of this for programs, as `openapi.json` has it
 //! ```
 //!
-//! There are two sockets ([`access`]): one to act, and one on which `POST` is refused.
+//! There are two sockets ([`access`]): one to act, and one that refuses whatever changes something.
 //!
 //! A request that is not carried out answers 4xx or 5xx with a [`Problem`].
 
@@ -29,6 +30,7 @@ mod history_view;
 mod malformed_tests;
 #[cfg(test)]
 mod openapi_tests;
+mod plan_view;
 #[cfg(test)]
 mod raw;
 #[cfg(test)]
@@ -42,6 +44,7 @@ mod view;
 pub use drain_view::{DrainView, LiveView, TransitionView};
 pub use flow_view::{DEFAULT_LIMIT, FlowView, FlowsAsked, FlowsView, LARGEST_LIMIT, SeedView, Standing};
 pub use history_view::{DEFAULT_PAST, HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
+pub use plan_view::{CapacityView, PlanView, RefusalKind, RefusalView, Would};
 pub use view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
 
 /// Where the daemon listens unless told otherwise.

@@ -18,6 +18,7 @@ use super::drain_view::DrainView;
 use super::events::events;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 use super::history_view::{HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
+use super::plan_view::PlanView;
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
@@ -72,6 +73,7 @@ fn looks() -> Router<Handle> {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/drains", get(shown))
+        .route("/v1/plans", post(plan))
         .route("/v1/flows", get(flows))
         .route("/v1/history", get(history))
         .route("/v1/events", get(events))
@@ -118,27 +120,18 @@ async fn begin(
     State(handle): State<Handle>,
     body: Result<Json<DrainRequest>, JsonRejection>,
 ) -> Result<Json<DrainView>, Problem> {
-    let Json(DrainRequest {
-        service,
-        server,
-        policy,
-        who,
-        why,
-        ticket,
-        force,
-    }) = body?;
-    let order = Order {
-        service,
-        server,
-        policy,
-        reason: Reason::Planned,
-        who,
-        why,
-        ticket,
-        forced: force,
-    };
+    let order = body?.0.into();
     let record = ask(&handle, |reply| Command::Begin { order, reply }).await?;
     Ok(Json(DrainView::from(&record)))
+}
+
+async fn plan(
+    State(handle): State<Handle>,
+    body: Result<Json<DrainRequest>, JsonRejection>,
+) -> Result<Json<PlanView>, Problem> {
+    let order = body?.0.into();
+    let plan = ask(&handle, |reply| Command::Plan { order, reply }).await?;
+    Ok(Json(PlanView::from(&plan)))
 }
 
 async fn restore(
@@ -280,6 +273,30 @@ impl From<RequestError> for Problem {
         Problem {
             kind,
             error: error.to_string(),
+        }
+    }
+}
+
+impl From<DrainRequest> for Order {
+    fn from(request: DrainRequest) -> Self {
+        let DrainRequest {
+            service,
+            server,
+            policy,
+            who,
+            why,
+            ticket,
+            force,
+        } = request;
+        Self {
+            service,
+            server,
+            policy,
+            reason: Reason::Planned,
+            who,
+            why,
+            ticket,
+            forced: force,
         }
     }
 }

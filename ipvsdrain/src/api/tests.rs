@@ -3,13 +3,15 @@
 use super::access::Access;
 use super::client::{Client, ClientError};
 use super::server::{Server, SocketError};
-use super::{DrainRequest, FlowsAsked, JournalView, Problem, ProblemKind, ServerName, Standing};
+use super::{
+    DrainRequest, FlowsAsked, JournalView, Problem, ProblemKind, RefusalKind, ServerName, Standing, Would,
+};
 use std::path::Path;
 use std::time::Duration;
 
 use ipvsdrain_ebpf::accounting::Class;
 
-use crate::drain::{Changes, Policy, State};
+use crate::drain::{Changes, Floor, Policy, State};
 use crate::forwarding::Configuration;
 use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
@@ -98,6 +100,79 @@ async fn a_drain_is_begun_shown_and_turned_around() {
             problem(client.restore(&name).await.unwrap_err()).kind,
             ProblemKind::NotFound
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plan_is_judged_like_a_drain_and_changes_nothing() {
+    let kernel = FakeKernel::new();
+    let host = kernel.clone();
+    with_daemon_on(kernel, |client, _| async move {
+        let plan = client.plan(&request(Policy::default())).await.unwrap();
+        assert_eq!((plan.would, plan.weight, &plan.refusal), (Would::Begin, 5, &None));
+        let capacity = plan.capacity;
+        assert_eq!((capacity.servers_before, capacity.servers_after), (3, 2));
+        assert_eq!(
+            (
+                capacity.weight_before,
+                capacity.weight_after,
+                capacity.weight_total
+            ),
+            (15, 10, 15)
+        );
+        assert_eq!(plan.hazards.len(), 1, "no deadline: {:?}", plan.hazards);
+
+        let strict = Policy {
+            floor: Floor {
+                servers: 3,
+                weight_percent: 0,
+            },
+            ..Policy::default()
+        };
+        let low = client.plan(&request(strict)).await.unwrap();
+        let refusal = low.refusal.expect("below the floor");
+        assert_eq!((low.would, refusal.kind), (Would::Refused, RefusalKind::Floor));
+        let begun = problem(client.drain(&request(strict)).await.unwrap_err());
+        assert_eq!(
+            begun.error, refusal.text,
+            "the drain itself is refused in the same words"
+        );
+        let forced = DrainRequest {
+            force: true,
+            ..request(strict)
+        };
+        assert_eq!(client.plan(&forced).await.unwrap().would, Would::Begin);
+
+        assert!(host.0.borrow().changes.is_empty());
+        assert!(client.status().await.unwrap().drains.is_empty());
+        client.drain(&request(Policy::default())).await.unwrap();
+        let again = client.plan(&request(Policy::default())).await.unwrap();
+        assert_eq!(
+            again.refusal.map(|refusal| refusal.kind),
+            Some(RefusalKind::Draining)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_is_no_plan_for_what_cannot_be_asked() {
+    with_daemon(|client, _| async move {
+        let too_long = Policy {
+            udp_quiet_secs: 999,
+            ..Policy::default()
+        };
+        let no_reason = DrainRequest {
+            force: true,
+            why: String::new(),
+            ..request(Policy::default())
+        };
+        for asked in [request(too_long), no_reason] {
+            let plan = problem(client.plan(&asked).await.unwrap_err());
+            assert_eq!(plan.kind, ProblemKind::Malformed);
+            assert_eq!(plan, problem(client.drain(&asked).await.unwrap_err()));
+        }
     })
     .await;
 }

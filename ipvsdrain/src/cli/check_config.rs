@@ -1,6 +1,6 @@
 //! `ipvsdrain check-config`: would a daemon take this configuration? Needs no daemon, and looks at nothing but the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -17,17 +17,24 @@ pub(super) struct CheckConfig {
 
 impl CheckConfig {
     pub(super) fn run(&self) -> ExitCode {
-        match config::read(&self.file) {
-            Ok(_) => {
-                println!("{}: ok", self.file.display());
+        match checked(&self.file) {
+            Ok(said) => {
+                println!("{said}");
                 ExitCode::SUCCESS
             }
-            Err(error) => {
-                // The file comes first, as editors want it.
-                eprintln!("{}", error.to_string().trim_end());
+            Err(said) => {
+                eprintln!("{said}");
                 ExitCode::from(exit::USAGE)
             }
         }
+    }
+}
+
+/// What is said of a file, the file first, as editors want it.
+pub(super) fn checked(file: &Path) -> Result<String, String> {
+    match config::read(file) {
+        Ok(_) => Ok(format!("{}: ok", file.display())),
+        Err(error) => Err(error.to_string().trim_end().to_owned()),
     }
 }
 

@@ -1,42 +1,43 @@
-//! `ipvsdrain drain`: ask for a drain, and wait for its end if told to.
+//! `ipvsdrain drain`: ask for a drain, or for one of a host in every service, and wait for the end if told to.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
-use tokio::time::timeout;
 
-use super::policy::{PolicyArgs, read_secs};
-use super::progress::Progress;
-use super::{Daemonward, Target, exit};
+use super::consent::{self, ConsentArgs};
+use super::exit::Refused;
+use super::order::OrderArgs;
+use super::policy::read_secs;
+use super::selection::{Selected, Selection};
+use super::{Daemonward, exit, plan, waiting};
 use crate::api::client::{Client, ClientError};
-use crate::api::{DrainRequest, DrainView, ServerName};
+use crate::api::{DrainView, PlanView, ServerName, Would};
 
 /// Quiesce a real server, wait until it is provably idle, remove it.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "ipvsdrain drain [OPTIONS] SERVICE SERVER\n       ipvsdrain drain [OPTIONS] --server ADDR"
+)]
 pub(super) struct Drain {
     #[command(flatten)]
-    target: Target,
+    selection: Selection,
     #[command(flatten)]
     daemon: Daemonward,
     #[command(flatten)]
-    policy: PolicyArgs,
-    /// Why, for the record.
-    #[arg(long, alias = "why", value_name = "TEXT", default_value = "")]
-    reason: String,
-    /// The number of the change or the incident, for the record.
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    ticket: String,
-    /// In spite of the capacity floor. Needs a --reason.
-    #[arg(long, requires = "reason")]
-    force: bool,
+    order: OrderArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+    /// Change nothing: print the plan, as `ipvsdrain plan` does.
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
     /// Show progress until the drain is over and lost packets are counted.
     #[arg(long)]
     wait: bool,
     /// Wait no longer than this; the drain goes on.
     #[arg(long, value_name = "SPAN", value_parser = read_secs, requires = "wait")]
     timeout: Option<u32>,
-    /// Print the drain as JSON, as the last line.
+    /// Print the drain as JSON, as the last line; with --server ADDR one object with all of them.
     #[arg(long)]
     json: bool,
 }
@@ -44,116 +45,150 @@ pub(super) struct Drain {
 impl Drain {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let client = self.daemon.client();
-        let name = ServerName {
-            service: self.target.service,
-            server: self.target.server,
+        let selected = self.selection.selected()?;
+        if self.dry_run {
+            let names = plan::names(&client, &selected).await?;
+            return plan::show(&plan::plans(&client, &self.order, &names).await?, self.json);
+        }
+        let (begun, left_out) = match selected {
+            Selected::One(name) => (vec![client.drain(&self.order.request(name)).await?], 0),
+            Selected::Host(_) => {
+                let names = plan::names(&client, &selected).await?;
+                let must_ask = self.consent.must_ask("drain", names.len())?;
+                let plans = plan::plans(&client, &self.order, &names).await?;
+                let going = admitted(&plans, self.order.force)?;
+                if must_ask {
+                    eprint!("{}\n", plan::render(&plans));
+                    if !consent::ask(&format!("Drain {} real servers?", going.len()))? {
+                        eprintln!("ipvsdrain: nothing was changed");
+                        return Ok(ExitCode::from(exit::CANCELLED));
+                    }
+                }
+                (self.begin_all(&client, &going).await?, plans.len() - going.len())
+            }
         };
-        let request = DrainRequest {
-            service: name.service,
-            server: name.server,
-            policy: self.policy.changes(),
-            who: std::env::var("SUDO_USER")
-                .or_else(|_| std::env::var("USER"))
-                .unwrap_or_default(),
-            why: self.reason.clone(),
-            ticket: self.ticket.clone(),
-            force: self.force,
-        };
-        let begun = client.drain(&request).await?;
+        let of_host = matches!(selected, Selected::Host(_));
+        let refused = (left_out > 0).then_some(exit::REFUSED);
         if !self.wait {
-            self.print(
-                &begun,
-                &format!(
-                    "drain {} of {} from {} begins",
-                    begun.id, begun.server, begun.service
-                ),
-            )?;
-            return Ok(ExitCode::SUCCESS);
+            println!("{}", waiting::render(&begun, of_host, self.json, begins));
+            return Ok(ExitCode::from(exit::worst(refused.into_iter())));
         }
-        let mut progress = Progress::start();
-        let mut last = begun;
-        let waiting = wait(&client, &name, &mut last, &mut progress);
-        let in_time = match self.timeout {
-            None => Some(waiting.await),
-            Some(secs) => timeout(Duration::from_secs(u64::from(secs)), waiting).await.ok(),
-        };
-        progress.end();
-        in_time.transpose()?;
-        if last.is_settled() {
-            self.print(&last, &settled(&last))?;
-            return Ok(exit::of_final(&last));
-        }
-        self.print(&last, &unfinished(&last))?;
-        Ok(ExitCode::from(if last.evidence_unknown {
-            exit::UNKNOWN
-        } else {
-            exit::NOT_IN_TIME
-        }))
-    }
-
-    fn print(&self, view: &DrainView, sentence: &str) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string(view)?);
-        } else {
-            println!("{sentence}");
-        }
-        Ok(())
-    }
-}
-
-/// How the wait for a drain ended.
-fn settled(view: &DrainView) -> String {
-    match &view.verdict {
-        Some(verdict) => verdict.clone(),
-        None if view.kept => "drained: proven empty, and kept at weight 0".to_owned(),
-        None => {
-            let held = view.held.as_deref().unwrap_or("the deadline passed");
-            format!("still {}: {held}; the drain goes on", view.state)
-        }
-    }
-}
-
-/// Where a drain stands that is not over after the wait.
-fn unfinished(view: &DrainView) -> String {
-    if view.state.is_final() {
-        return format!(
-            "{}, but the wait was over before what that leaves behind was flushed and counted",
-            view.state
+        let drains = waiting::wait(&client, begun, self.timeout).await?;
+        println!(
+            "{}",
+            waiting::render(&drains, of_host, self.json, waiting::sentence)
         );
+        let codes = drains.iter().map(waiting::code).chain(refused);
+        Ok(ExitCode::from(exit::worst(codes)))
     }
-    let held = view
-        .held
-        .as_deref()
-        .map(|held| format!("; held: {held}"))
-        .unwrap_or_default();
-    format!("still {} after the wait{held}; the drain goes on", view.state)
+
+    /// One after the other, up to the first that fails.
+    async fn begin_all(&self, client: &Client, names: &[ServerName]) -> anyhow::Result<Vec<DrainView>> {
+        let mut begun = Vec::new();
+        for (number, name) in names.iter().enumerate() {
+            match client.drain(&self.order.request(*name)).await {
+                Ok(view) => begun.push(view),
+                Err(error) => return Err(broken_off(&names[..number], &names[number..], error)),
+            }
+        }
+        Ok(begun)
+    }
 }
 
-async fn wait(
-    client: &Client,
-    name: &ServerName,
-    last: &mut DrainView,
-    progress: &mut Progress,
-) -> Result<(), ClientError> {
-    progress.show(last);
-    while !last.is_settled() {
-        *last = client.newer(name, Some(last.revision)).await?;
-        progress.show(last);
+fn begins(view: &DrainView) -> String {
+    let DrainView {
+        id, server, service, ..
+    } = view;
+    format!("drain {id} of {server} from {service} begins")
+}
+
+/// Those that would begin. Where one would not, none may, unless forced.
+fn admitted(plans: &[PlanView], force: bool) -> Result<Vec<ServerName>, Refused> {
+    let name = |plan: &PlanView| ServerName {
+        service: plan.service,
+        server: plan.server,
+    };
+    let going: Vec<ServerName> = plans
+        .iter()
+        .filter(|plan| plan.would == Would::Begin)
+        .map(name)
+        .collect();
+    let refusals: Vec<String> = plans
+        .iter()
+        .filter_map(|plan| {
+            let refusal = plan.refusal.as_ref()?;
+            Some(format!("\n  {} {}: {}", plan.service, plan.server, refusal.text))
+        })
+        .collect();
+    if refusals.is_empty() {
+        return Ok(going);
     }
-    Ok(())
+    let refused = format!("{} of {} would be refused", refusals.len(), plans.len());
+    if force && !going.is_empty() {
+        eprintln!("ipvsdrain: {refused} and are left out:{}", refusals.concat());
+        return Ok(going);
+    }
+    Err(Refused(format!(
+        "nothing was changed, for {refused}:{}",
+        refusals.concat()
+    )))
+}
+
+/// A host-wide order of which one part could not begin: says which parts did. The code is that of the cause only if
+/// nothing was changed.
+fn broken_off(begun: &[ServerName], left: &[ServerName], cause: ClientError) -> anyhow::Error {
+    if begun.is_empty() {
+        return cause.into();
+    }
+    let list = |names: &[ServerName]| {
+        let lines = names
+            .iter()
+            .map(|name| format!("\n  {} {}", name.service, name.server));
+        lines.collect::<String>()
+    };
+    anyhow!(
+        "{cause}\nThese drains began and go on (`ipvsdrain wait` follows, `ipvsdrain restore` undoes them):{}\nThese did \
+         not begin:{}",
+        list(begun),
+        list(left)
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::view;
-    use super::unfinished;
-    use crate::api::DrainView;
-    use crate::drain::State;
+    use super::super::fixtures::{self, plan};
+    use super::*;
+    use crate::api::{Problem, ProblemKind};
 
     #[test]
-    fn a_wait_that_ends_early_says_what_is_left() {
-        let at = |state| unfinished(&DrainView { state, ..view() });
-        assert_eq!(at(State::Quiet), "still quiet after the wait; the drain goes on");
-        assert!(at(State::Removed).starts_with("removed, but the wait was over"));
+    fn one_refusal_refuses_all_unless_forced() {
+        let plans = [plan(), fixtures::refused_plan()];
+        let said = admitted(&plans, false).unwrap_err().to_string();
+        assert!(
+            said.contains("1 of 2 would be refused") && said.contains("tcp:10.0.0.1:80"),
+            "{said}"
+        );
+        let going = admitted(&plans, true).unwrap();
+        assert_eq!(going.len(), 1);
+        assert!(admitted(&plans[1..], true).is_err(), "nothing is left to do");
+        assert_eq!(admitted(&plans[..1], false).unwrap(), going);
+    }
+
+    #[test]
+    fn an_order_that_breaks_off_in_the_middle_says_what_began() {
+        let names = fixtures::names();
+        let cause = || {
+            ClientError::from(Problem {
+                kind: ProblemKind::Refused,
+                error: "no".to_owned(),
+            })
+        };
+        assert_eq!(exit::code_of(&broken_off(&[], &names, cause())), exit::REFUSED);
+        let partly = broken_off(&names[..1], &names[1..], cause());
+        assert_eq!(exit::code_of(&partly), exit::ERROR);
+        let said = partly.to_string();
+        let (began, did_not) = said.split_once("These did not begin").unwrap();
+        assert!(began.contains(&names[0].service.to_string()), "{said}");
+        assert!(did_not.contains(&names[1].service.to_string()), "{said}");
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! | code | meaning |
 //! |---|---|
-//! | 0 | done: drained and removed or kept, restored, shown |
+//! | 0 | done: drained and removed or kept, restored, shown; a plan that would begin |
 //! | 1 | an error: the daemon, the host or the journal failed |
-//! | 2 | the command line is wrong, or a configuration that was to be checked |
+//! | 2 | the command line is wrong, `--server ADDR` matches nothing, or a configuration that was to be checked is wrong |
 //! | 3 | the deadline passed, or the wait was over, before the server was drained |
-//! | 4 | refused: it would hurt; nothing was changed |
-//! | 5 | cancelled: restored, or yielded to another hand |
+//! | 4 | refused: it would hurt; nothing was changed (with `--server ADDR --force`: to those that refused) |
+//! | 5 | cancelled: restored, yielded to another hand, or not consented to |
 //! | 6 | the wait was over while the evidence was unknown |
 //! | 7 | removed, and packets of its flows were lost |
+//!
+//! Of several drains the worst one counts, in this order: 1, 7, 6, 3, 5, 4, 0. An order for a host that breaks off after
+//! some of its drains began is an error (1), whatever the cause: something was changed.
 
 use std::process::ExitCode;
 
@@ -26,15 +29,29 @@ pub const CANCELLED: u8 = 5;
 pub const UNKNOWN: u8 = 6;
 pub const LOST: u8 = 7;
 
-/// How a drain that came to its end is told to a script.
-pub(super) fn of_final(view: &DrainView) -> ExitCode {
-    ExitCode::from(code_of_final(view))
+/// The worst first.
+const BY_GRAVITY: [u8; 8] = [ERROR, USAGE, LOST, UNKNOWN, NOT_IN_TIME, CANCELLED, REFUSED, DONE];
+
+/// The command line asks for something that is not there, or not enough was said.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+/// It would hurt, and nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub(super) String);
+
+/// What several drains come to.
+pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
+    let gravity = |code: &u8| BY_GRAVITY.iter().position(|listed| listed == code);
+    codes.min_by_key(gravity).unwrap_or(DONE)
 }
 
 /// Where a drain stands that is over, or not to be waited for any longer.
 ///
 /// A removal whose lost packets nobody counted is no failure: the drain was proven empty all the same.
-fn code_of_final(view: &DrainView) -> u8 {
+pub(super) fn code_of_final(view: &DrainView) -> u8 {
     match (view.state, view.arrivals) {
         (State::Removed, Some(arrivals)) if arrivals.lost > 0 => LOST,
         (State::Removed, _) if view.cut > 0 => NOT_IN_TIME,
@@ -50,7 +67,17 @@ fn code_of_final(view: &DrainView) -> u8 {
 /// Says an error on stderr and gives its code.
 pub(super) fn say_error(error: &anyhow::Error) -> ExitCode {
     eprintln!("ipvsdrain: {error:#}");
-    let code = match error.downcast_ref::<ClientError>() {
+    ExitCode::from(code_of(error))
+}
+
+pub(super) fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<Usage>() {
+        return USAGE;
+    }
+    if error.is::<Refused>() {
+        return REFUSED;
+    }
+    match error.downcast_ref::<ClientError>() {
         Some(ClientError::Problem(Problem {
             kind: ProblemKind::Refused,
             ..
@@ -60,13 +87,12 @@ pub(super) fn say_error(error: &anyhow::Error) -> ExitCode {
             ..
         })) => USAGE,
         _ => ERROR,
-    };
-    ExitCode::from(code)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::view;
+    use super::super::fixtures::view;
     use super::*;
     use crate::drain::Arrivals;
 
@@ -87,6 +113,16 @@ mod tests {
         assert_eq!(ended(State::Removed, Some(1)), LOST);
         assert_eq!(ended(State::Removed, None), DONE, "nobody counted");
         assert_eq!(ended(State::Restored, Some(1)), CANCELLED);
+    }
+
+    #[test]
+    fn of_several_drains_the_worst_counts() {
+        assert_eq!(worst([].into_iter()), DONE);
+        let of = |codes: &[u8]| worst(codes.iter().copied());
+        assert_eq!(of(&[DONE, LOST, CANCELLED]), LOST);
+        assert_eq!(of(&[CANCELLED, NOT_IN_TIME, REFUSED]), NOT_IN_TIME);
+        assert_eq!(of(&[LOST, ERROR]), ERROR);
+        assert_eq!(of(&[DONE, REFUSED]), REFUSED);
     }
 
     #[test]

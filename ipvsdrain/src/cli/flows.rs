@@ -39,13 +39,13 @@ impl Flows {
         if self.json {
             println!("{}", serde_json::to_string(&view)?);
         } else {
-            print(&view);
+            println!("{}", render(&view));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(view: &FlowsView) {
+pub(super) fn render(view: &FlowsView) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
@@ -59,19 +59,14 @@ fn print(view: &FlowsView) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{table}");
     let shown = view.flows.len();
     let cut = if view.complete {
         ""
     } else {
         "; there was no time to look at all of them"
     };
-    println!(
-        "\n{shown} of {} flows seen since the watch began{cut}",
-        view.found
-    );
-    match &view.seed {
-        Some(seed) => println!(
+    let seed = match &view.seed {
+        Some(seed) => format!(
             "in the kernel's table when it began: {} open TCP, {} closing TCP and {} UDP entries{}",
             seed.tcp_open,
             seed.tcp_closing,
@@ -82,8 +77,12 @@ fn print(view: &FlowsView) {
                 ", and more: there was no time to read all of it"
             }
         ),
-        None => println!("the kernel's table could not be read when it began"),
-    }
+        None => "the kernel's table could not be read when it began".to_owned(),
+    };
+    format!(
+        "{table}\n\n{shown} of {} flows seen since the watch began{cut}\n{seed}",
+        view.found
+    )
 }
 
 fn row(flow: &FlowView) -> [String; 10] {

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::Daemonward;
 use super::policy::read_secs;
-use crate::api::{DEFAULT_PAST, HistoryAsked, LARGEST_PAST, PastDrain};
+use crate::api::{DEFAULT_PAST, HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
 use crate::clock;
 use crate::identity::{RealServer, VirtualService};
 
@@ -51,23 +51,23 @@ impl History {
         if self.json {
             println!("{}", serde_json::to_string(&view)?);
         } else {
-            print(&view.drains);
+            println!("{}", render(&view));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(drains: &[PastDrain]) {
+pub(super) fn render(view: &HistoryView) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
         "BEGAN", "SERVICE", "SERVER", "REASON", "WHO", "TICKET", "STATE", "SECONDS", "OUTCOME",
     ]);
-    table.add_rows(drains.iter().map(row));
+    table.add_rows(view.drains.iter().map(row));
     if let Some(column) = table.column_mut(7) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    table.to_string()
 }
 
 fn row(drain: &PastDrain) -> [String; 9] {
@@ -102,26 +102,14 @@ fn outcome(drain: &PastDrain) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::fixtures::past;
     use super::*;
     use crate::drain::State;
-
-    fn removed() -> PastDrain {
-        serde_json::from_value(json!({
-            "id": 3, "began": "2026-09-21T14:13:20Z", "began_unix": 1_790_000_000, "service": "udp:10.0.0.1:53",
-            "server": "10.1.0.5:53", "reason": "planned", "who": "ann", "why": "kernel update", "ticket": "CHG-7",
-            "forced": false, "shadow": false, "state": "removed", "over": true, "seconds_to_end": 44.6, "lost": 0,
-            "rescheduled": 2, "uncounted": null,
-            "verdict": "removed: proven empty; 0 packets lost, 2 flows re-scheduled",
-        }))
-        .unwrap()
-    }
 
     #[test]
     fn a_row_tells_who_wanted_what_and_what_came_of_it() {
         assert_eq!(
-            row(&removed()),
+            row(&past()),
             [
                 "2026-09-21T14:13:20Z",
                 "udp:10.0.0.1:53",
@@ -143,7 +131,7 @@ mod tests {
             seconds_to_end: None,
             verdict: None,
             why: String::new(),
-            ..removed()
+            ..past()
         };
         let row = row(&under_way);
         assert_eq!([&row[3], &row[7], &row[8]], ["planned", "", "not over yet"]);

@@ -3,18 +3,30 @@
 //! Exit codes are a contract: see [`exit`].
 
 mod check_config;
+mod consent;
 mod daemon;
+mod decay;
 mod drain;
 pub mod exit;
 mod explain;
+#[cfg(test)]
+mod fixtures;
 mod flows;
 mod history;
+mod host;
 mod logging;
 mod netns;
+mod order;
+mod plan;
 mod policy;
 mod progress;
 mod restore;
+mod selection;
+#[cfg(test)]
+mod snapshot_tests;
 mod status;
+mod wait;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,8 +53,10 @@ enum Verb {
     Explain(explain::Explain),
     Flows(flows::Flows),
     History(history::History),
+    Plan(plan::Plan),
     Restore(restore::Restore),
     Status(status::Status),
+    Wait(wait::Wait),
 }
 
 /// Where the daemon is reached.
@@ -89,8 +103,10 @@ pub fn run() -> ExitCode {
             Verb::Explain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
             Verb::History(verb) => verb.run().await,
+            Verb::Plan(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
+            Verb::Wait(verb) => verb.run().await,
         }
     });
     outcome.unwrap_or_else(|error| exit::say_error(&error))

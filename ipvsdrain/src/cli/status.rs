@@ -1,11 +1,15 @@
 //! `ipvsdrain status`: every real server, and what is being done to it.
 
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
+use tokio::time::interval;
 
 use super::Daemonward;
+use crate::api::client::Client;
 use crate::api::{self, DrainView, JournalView, ServerName};
 use crate::drain::{Rung, State};
 use crate::forwarding::{Forwarding, TunnelKind};
@@ -15,27 +19,65 @@ use crate::forwarding::{Forwarding, TunnelKind};
 pub(super) struct Status {
     #[command(flatten)]
     daemon: Daemonward,
+    /// Go on showing it until interrupted: redrawn each second on a terminal, elsewhere once more when it changed.
+    #[arg(long)]
+    watch: bool,
     /// Print everything as one JSON object.
     #[arg(long)]
     json: bool,
 }
 
+/// How often a watched status is asked for.
+const EVERY: Duration = Duration::from_secs(1);
+// What a terminal takes: to the upper left corner; nothing more on this line, or below it.
+const HOME: &str = "\x1b[H";
+const REST_OF_LINE: &str = "\x1b[K\n";
+const REST_OF_SCREEN: &str = "\x1b[J";
+
 impl Status {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let status = self.daemon.client().status().await?;
-        if self.json {
-            println!("{}", serde_json::to_string(&status)?);
-        } else {
-            print(&status);
+        let client = self.daemon.client();
+        if self.watch {
+            return self.follow(&client).await;
         }
+        let status = client.status().await?;
+        println!("{}", self.text(&status)?);
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Until it is interrupted, or no daemon answers any more.
+    async fn follow(&self, client: &Client) -> anyhow::Result<ExitCode> {
+        let redraws = std::io::stdout().is_terminal() && !self.json;
+        let mut every = interval(EVERY);
+        let mut last = None;
+        loop {
+            every.tick().await;
+            let status = client.status().await?;
+            // What JSON has more changes with every look.
+            let shown = render(&status);
+            if redraws {
+                let lines: Vec<&str> = shown.lines().collect();
+                print!("{HOME}{}{REST_OF_LINE}{REST_OF_SCREEN}", lines.join(REST_OF_LINE));
+                std::io::stdout().flush()?;
+            } else if last.as_ref() != Some(&shown) {
+                let apart = if last.is_some() && !self.json { "\n" } else { "" };
+                println!("{apart}{}", self.text(&status)?);
+                last = Some(shown);
+            }
+        }
+    }
+
+    fn text(&self, status: &api::Status) -> anyhow::Result<String> {
+        Ok(if self.json {
+            serde_json::to_string(status)?
+        } else {
+            render(status)
+        })
     }
 }
 
-fn print(status: &api::Status) {
-    for line in journal(&status.journal) {
-        println!("{line}");
-    }
+pub(super) fn render(status: &api::Status) -> String {
+    let mut lines = journal(&status.journal);
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header([
@@ -83,13 +125,19 @@ fn print(status: &api::Status) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    println!("{table}");
+    lines.push(table.to_string());
     for drain in &status.drains {
         let said = more(drain);
         if !said.is_empty() {
-            println!("\n{} {}: {}", drain.service, drain.server, said.join("\n  "));
+            lines.push(format!(
+                "\n{} {}: {}",
+                drain.service,
+                drain.server,
+                said.join("\n  ")
+            ));
         }
     }
+    lines.join("\n")
 }
 
 /// Why nothing is done, and whose weight may have to be given back by hand; nothing while the journal works.
@@ -163,7 +211,7 @@ const fn method(forwarding: Forwarding) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::tests::{LIVE, view};
+    use super::super::fixtures::{LIVE, view};
     use super::*;
     use crate::drain::Arrivals;
 

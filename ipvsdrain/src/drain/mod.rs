@@ -18,6 +18,9 @@ mod deadline_tests;
 mod evidence;
 mod facts;
 mod floor;
+mod hazards;
+#[cfg(test)]
+mod hazards_tests;
 mod hold;
 mod judgement;
 mod leak;
@@ -27,6 +30,7 @@ mod other_hand;
 #[cfg(test)]
 mod other_hand_tests;
 mod outcome;
+mod plan;
 mod policy;
 mod pool;
 mod record;
@@ -53,12 +57,14 @@ pub use deadline::Overdue;
 pub use evidence::Witness;
 pub use facts::{Arrivals, AtZero, Evidence, Facts, Flows, Lacking, Rung, Scheduler, Server, Service, Table};
 pub use floor::{Capacity, Floor, Member, Shortfall};
+pub use hazards::{About, Hazard, Outlook};
 pub use hold::Hold;
 pub use judgement::Judgement;
 pub use leak::Leaks;
 pub use lending::{Borrowed, Loan, Setting};
 pub use other_hand::OtherHand;
 pub use outcome::Outcome;
+pub use plan::{Plan, plan};
 pub use policy::{
     FallbackUse, OnDeadline, OtherHands, PersistenceUse, Pinned, Policy, PolicyError, SysctlUse, Then,
 };

@@ -5,7 +5,7 @@ use super::error::ObserveError;
 use super::ladder::Rung;
 use super::probes::Probes;
 use super::reading::{self, QuietWindows, Reading};
-use super::{Observer, Watched};
+use super::{Observer, Watched, rights};
 use crate::clock;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -52,6 +52,22 @@ impl Observer {
             true
         })?;
         Ok(counted.finish(&copies[1], watched.no_room, empty))
+    }
+
+    /// The rung on which a watch that began now would stand. Without one only half of the answer is known: whether the
+    /// kernel's types allow probes.
+    ///
+    /// # Errors
+    /// Where nothing would be observed at all.
+    pub fn rung_ahead(&self) -> Result<(Rung, Option<&str>), ObserveError> {
+        if !self.watched.is_empty() {
+            return Ok((self.standing.rung, self.standing.cause.as_deref()));
+        }
+        rights::check()?;
+        Ok(match &self.kernel {
+            Ok(_) => (Rung::Probes, None),
+            Err(cause) => (Rung::Arrivals, Some(cause)),
+        })
     }
 
     /// Why it is not known what of a watched server's packets arrived and was lost; `None` if it is known.

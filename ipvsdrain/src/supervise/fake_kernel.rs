@@ -303,6 +303,15 @@ impl Kernel for FakeKernel {
         })
     }
 
+    fn rung_ahead(&self) -> Evidence<(Rung, Option<String>)> {
+        let host = self.0.borrow();
+        let cause = (host.rung != Rung::Probes).then(|| "no kprobes".to_owned());
+        match &host.watch_fault {
+            Some(fault) => Evidence::Unknown(fault.clone()),
+            None => Evidence::Known((host.rung, cause)),
+        }
+    }
+
     fn lacking(&self, _: &VirtualService, _: &RealServer) -> Lacking {
         Lacking::default()
     }

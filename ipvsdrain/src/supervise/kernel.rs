@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::drain::{Evidence, Flows, Lacking, Policy, Service, Setting, Table};
+use crate::drain::{Evidence, Flows, Lacking, Policy, Rung, Service, Setting, Table};
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -62,6 +62,9 @@ pub trait Kernel {
     fn unwatch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault>;
     fn is_watched(&self, service: &VirtualService, server: &RealServer) -> bool;
     fn flows(&self, service: &VirtualService, server: &RealServer, policy: &Policy) -> Evidence<Flows>;
+    /// The rung on which a watch that began now would stand, as far as that is known without one, and why on no better
+    /// one.
+    fn rung_ahead(&self) -> Evidence<(Rung, Option<String>)>;
     /// Why not more is seen of it.
     fn lacking(&self, service: &VirtualService, server: &RealServer) -> Lacking;
     /// The `limit` flows of a watched server that moved last.

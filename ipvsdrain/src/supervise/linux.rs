@@ -281,6 +281,17 @@ impl Kernel for Linux {
         }
     }
 
+    fn rung_ahead(&self) -> Evidence<(Rung, Option<String>)> {
+        let ahead = match &self.observer {
+            Ok(observer) => observer.rung_ahead().map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match ahead {
+            Ok((ahead, cause)) => Evidence::Known((rung(ahead), cause.map(str::to_owned))),
+            Err(why) => Evidence::Unknown(why),
+        }
+    }
+
     fn lacking(&self, service: &VirtualService, server: &RealServer) -> Lacking {
         let Ok(observer) = &self.observer else {
             return Lacking::default();
@@ -369,13 +380,17 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
         started: reading.started,
         last_packet: reading.last_packet,
         watched_since: reading.watched_since,
-        rung: match reading.rung {
-            observe::Rung::Probes => Rung::Probes,
-            observe::Rung::Arrivals => Rung::Arrivals,
-            observe::Rung::Counters => Rung::Counters,
-        },
+        rung: rung(reading.rung),
         arrivals,
     })
+}
+
+const fn rung(seen_by: observe::Rung) -> Rung {
+    match seen_by {
+        observe::Rung::Probes => Rung::Probes,
+        observe::Rung::Arrivals => Rung::Arrivals,
+        observe::Rung::Counters => Rung::Counters,
+    }
 }
 
 /// `sh` and `mh` keep sending a share of new flows to a server at weight 0, and drop them, unless their fallback

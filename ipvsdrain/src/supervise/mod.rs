@@ -15,6 +15,7 @@ pub mod journal;
 mod journal_fault_tests;
 mod kernel;
 mod linux;
+mod planning;
 mod release;
 mod supervisor;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use super::journal::{Broken, Filter, Keeper};
 use super::kernel::{Fault, Found, Kernel, Listing};
 use super::take_up::JournalCondition;
 use crate::drain::{
-    self, Capacity, Changes, Forced, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table,
-    step,
+    self, Capacity, Changes, Forced, Ground, Note, Plan, Reason, Record, Refusal, Request, Rules, Setting,
+    Table, step,
 };
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -91,6 +91,11 @@ pub enum Command {
         order: Order,
         reply: oneshot::Sender<Result<Record, RequestError>>,
     },
+    /// What would become of an order. Nothing is changed.
+    Plan {
+        order: Order,
+        reply: oneshot::Sender<Result<Plan, RequestError>>,
+    },
     Restore {
         service: VirtualService,
         server: RealServer,
@@ -134,7 +139,7 @@ pub struct Supervisor<K> {
     rules: Rules,
     weights: Weights,
     pub(super) boot_id: String,
-    unix_time: fn() -> u64,
+    pub(super) unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
     /// The journal was read. Before that nothing in the kernel may be touched.
     pub(super) drains_known: bool,
@@ -248,6 +253,7 @@ impl<K: Kernel> Supervisor<K> {
         // Whoever asked may have gone; the drain goes on all the same.
         match command {
             Command::Begin { order, reply } => drop(reply.send(self.begin_ordered(order).await)),
+            Command::Plan { order, reply } => drop(reply.send(self.plan(order).await)),
             Command::Restore {
                 service,
                 server,
@@ -279,11 +285,14 @@ impl<K: Kernel> Supervisor<K> {
     }
 
     async fn begin_ordered(&mut self, order: Order) -> Result<Record, RequestError> {
-        let policy = self
-            .rules
-            .policy(&order.service, &order.policy)
-            .map_err(Refusal::Policy)?;
-        let request = Request {
+        let request = self.request(order)?;
+        self.begin(&request).await
+    }
+
+    /// The order, with what the configuration says for it.
+    pub(super) fn request(&self, order: Order) -> Result<Request, Refusal> {
+        let policy = self.rules.policy(&order.service, &order.policy)?;
+        Ok(Request {
             service: order.service,
             server: order.server,
             policy,
@@ -294,8 +303,7 @@ impl<K: Kernel> Supervisor<K> {
             forced: order.forced,
             shadow: self.rules.shadow,
             weight_before: None,
-        };
-        self.begin(&request).await
+        })
     }
 
     /// Takes the servers at weight 0 that the rules select for drains.
@@ -447,7 +455,7 @@ impl<K: Kernel> Supervisor<K> {
     }
 
     /// What would be left of the service. A server that is already at weight 0 costs nothing more.
-    fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
+    pub(super) fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
         let Table::Present(server) = &found.table else {
             return Capacity::default();
         };
@@ -465,7 +473,7 @@ impl<K: Kernel> Supervisor<K> {
 }
 
 /// Why no other drain of the same server may begin.
-fn in_the_way(record: &Record) -> Refusal {
+pub(super) fn in_the_way(record: &Record) -> Refusal {
     let Record {
         service,
         server,

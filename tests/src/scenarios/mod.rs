@@ -22,6 +22,7 @@ mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
+mod operator;
 mod pinned_migrate;
 mod pins_cleaned;
 mod sctp_drained;
@@ -40,6 +41,7 @@ pub const SCENARIOS: &[Scenario] = &[
     pinned_migrate::SCENARIO,
     sysctl_put_back::SCENARIO,
     weight_restored::SCENARIO,
+    operator::SCENARIO,
     lower_rungs::SCENARIO,
     broken_observer::SCENARIO,
     configured::SCENARIO,

@@ -46,7 +46,7 @@ pub(super) fn deadline(view: &DrainView) -> Option<String> {
     clippy::cast_sign_loss,
     reason = "a span that people read"
 )]
-pub(super) fn span(secs: f64) -> String {
+pub(in crate::cli) fn span(secs: f64) -> String {
     let secs = secs.max(0.0).round() as u64;
     match secs {
         0..120 => format!("{secs} s"),

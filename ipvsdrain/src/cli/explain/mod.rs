@@ -14,7 +14,9 @@ use clap::Args;
 
 use super::{Daemonward, Target, exit};
 use crate::api::client::ClientError;
-use crate::api::{Problem, ProblemKind, ServerName};
+use crate::api::{DrainView, Problem, ProblemKind, ServerName};
+
+pub(super) use deadline::span;
 
 /// Say why a real server is not removed yet, and what comes next.
 #[derive(Debug, Args)]
@@ -23,6 +25,11 @@ pub(super) struct Explain {
     target: Target,
     #[command(flatten)]
     daemon: Daemonward,
+}
+
+/// A drain in sentences, one a line.
+pub(super) fn render(view: &DrainView) -> String {
+    drain::lines(view).join("\n")
 }
 
 impl Explain {
@@ -34,7 +41,7 @@ impl Explain {
         };
         let no_drain = match client.newer(&name, None).await {
             Ok(view) => {
-                println!("{}", drain::lines(&view).join("\n"));
+                println!("{}", render(&view));
                 return Ok(ExitCode::SUCCESS);
             }
             Err(ClientError::Problem(Problem {

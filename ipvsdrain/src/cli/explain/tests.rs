@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::progress::tests::{LIVE, view};
+use super::super::fixtures::{LIVE, view};
 use super::{drain, no_drain};
 use crate::api::{DrainView, LiveView, ServerName, Status, TransitionView};
 use crate::drain::{Arrivals, Leaks, OnDeadline, Pinned, Policy, Rung, State, Then};
