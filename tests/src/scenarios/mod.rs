@@ -21,6 +21,7 @@ mod nothing_attached;
 mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
+mod package;
 mod pinned_migrate;
 mod pins_cleaned;
 mod sctp_drained;
@@ -59,5 +60,6 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
+    package::SCENARIO,
     situations::SCENARIO,
 ];
