@@ -164,17 +164,17 @@ fn no_unit_is_lost_or_doubled_between_cpus() {
     let clock = AtomicU32::new(0);
     let busy_with: [AtomicU32; CPUS] = std::array::from_fn(|_| AtomicU32::new(0));
     std::thread::scope(|scope| {
-        for cpu in 0..CPUS {
+        for (cpu, own) in (0..).zip(&busy_with) {
             let (tally, flows, clock, busy_with) = (&tally, &flows, &clock, &busy_with);
             scope.spawn(move || {
-                let mut step = cpu as u32;
+                let mut step: u32 = cpu;
                 loop {
                     let now = clock.load(Ordering::SeqCst);
                     if now >= SECONDS {
-                        busy_with[cpu].store(u32::MAX, Ordering::SeqCst);
+                        own.store(u32::MAX, Ordering::SeqCst);
                         return;
                     }
-                    busy_with[cpu].store(now, Ordering::SeqCst);
+                    own.store(now, Ordering::SeqCst);
                     step = step.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let class = CLASSES[(step >> 16) as usize % 3];
                     seen(tally, &flows[(step >> 24) as usize % FLOWS], class, now);
@@ -183,7 +183,7 @@ fn no_unit_is_lost_or_doubled_between_cpus() {
                             .iter()
                             .any(|second| second.load(Ordering::SeqCst).saturating_add(LATEST) <= now)
                     };
-                    if step % 40 != 0 {
+                    if !step.is_multiple_of(40) {
                         continue;
                     }
                     if someone_is_late() {

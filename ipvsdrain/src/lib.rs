@@ -1,7 +1,8 @@
 //! Takes a real server out of IPVS without losing a packet, as early as the traffic allows, and proves it.
 //!
 //! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
-//! journals, [`api`] shows, [`cli`] asks. `ARCHITECTURE.md` draws the house.
+//! journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and
+//! [`hook`] tells commands. `ARCHITECTURE.md` draws the house.
 
 pub mod api;
 pub mod calendar;
@@ -10,8 +11,10 @@ pub mod clock;
 pub mod config;
 pub mod drain;
 pub mod forwarding;
+pub mod hook;
 pub mod identity;
 pub mod ipvs;
+pub mod maintenance;
 pub mod moment;
 pub mod observe;
 pub mod supervise;

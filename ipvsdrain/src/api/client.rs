@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
+use super::access;
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView};
 use super::history_view::{HistoryAsked, HistoryView};
@@ -25,6 +26,15 @@ pub enum ClientError {
         "{socket}: no daemon answers: {source}; is `ipvsdrain daemon` running, and may you reach its socket?"
     )]
     Unreachable { socket: PathBuf, source: io::Error },
+    #[error(
+        "{socket}: you may not reach the daemon ({source}): it is for root and the group {group}; become a member \
+         (`usermod -aG {group} USER`, then log in again), or use sudo"
+    )]
+    Forbidden {
+        socket: PathBuf,
+        group: String,
+        source: io::Error,
+    },
     #[error("{socket}: the daemon's answer to {request} broke off: {source}")]
     Broken {
         socket: PathBuf,
@@ -94,6 +104,28 @@ impl Client {
         self.call(Method::GET, &escaped(&path), &()).await
     }
 
+    /// Whoever may not act is let in to look: the reading socket says itself what is not done over it.
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        let socket = || self.socket.clone();
+        let source = match UnixStream::connect(&self.socket).await {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+            connected => {
+                return connected.map_err(|source| ClientError::Unreachable {
+                    socket: socket(),
+                    source,
+                });
+            }
+        };
+        let reading = access::reading_socket(&self.socket);
+        UnixStream::connect(&reading)
+            .await
+            .map_err(|_| ClientError::Forbidden {
+                group: access::group_of(&self.socket),
+                socket: socket(),
+                source,
+            })
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -102,10 +134,6 @@ impl Client {
     ) -> Result<T, ClientError> {
         let socket = || self.socket.clone();
         let request = || format!("{method} {path}");
-        let unreachable = |source| ClientError::Unreachable {
-            socket: socket(),
-            source,
-        };
         let broken = |source| ClientError::Broken {
             socket: socket(),
             request: request(),
@@ -117,7 +145,7 @@ impl Client {
             source,
         };
 
-        let stream = UnixStream::connect(&self.socket).await.map_err(unreachable)?;
+        let stream = self.connect().await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let driver = tokio::spawn(connection);
         let body = if method == Method::GET {

@@ -7,14 +7,19 @@
 //! POST /v1/restores  {service, server}         turns a drain around     -> DrainView
 //! GET  /v1/flows?service=…&server=…&limit=N    who talks to the server  -> FlowsView
 //! GET  /v1/history?service=…&server=…&from=T&limit=N   drains over or not, newest first -> HistoryView
+//! GET  /v1/events                              each drain as it stands, and again whenever it changes -> server-sent events
 //! ```
+//!
+//! There are two sockets ([`access`]): one to act, and one on which `POST` is refused.
 //!
 //! A request that is not carried out answers 4xx or 5xx with a [`Problem`].
 
+pub mod access;
 pub mod client;
 mod drain_view;
 #[cfg(test)]
 mod drain_view_tests;
+mod events;
 mod flow_view;
 #[cfg(test)]
 mod history_tests;

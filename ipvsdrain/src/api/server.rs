@@ -1,6 +1,5 @@
 //! The routes. They read what the supervisor shows and hand requests to it; nothing is decided here.
 
-use std::path::Path;
 use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -9,16 +8,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::access::{Access, group_name};
 use super::drain_view::DrainView;
+use super::events::events;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
 use super::history_view::{HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
-use crate::drain::{Record, Refusal};
+use crate::drain::{Reason, Record, Refusal};
 use crate::supervise::journal::Filter;
 use crate::supervise::{Command, Handle, Order, RequestError};
 
@@ -28,33 +30,67 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// The bound API, not serving yet.
 #[derive(Debug)]
 pub struct Server {
-    listener: tokio::net::UnixListener,
-    router: Router,
+    acting: (UnixListener, Router),
+    reading: (UnixListener, Router),
 }
 
 impl Server {
-    /// Listens on the socket; requests wait there until [`Server::serve`] runs.
-    pub async fn bind(path: &Path, handle: Handle) -> Result<Self, SocketError> {
+    /// Listens on both sockets; requests wait there until [`Server::serve`] runs.
+    pub async fn bind(access: &Access, handle: Handle) -> Result<Self, SocketError> {
+        let acting = listen(&access.acting).await?;
+        let reading = listen(&access.reading).await?;
         Ok(Self {
-            listener: listen(path).await?,
-            router: router(handle),
+            acting: (acting, acts().merge(looks()).with_state(handle.clone())),
+            reading: (reading, refuses_to_act(access).merge(looks()).with_state(handle)),
         })
     }
 
     /// Serves until dropped.
     pub async fn serve(self) -> std::io::Result<()> {
-        axum::serve(self.listener, self.router).await
+        let (listener, router) = self.acting;
+        let acting = axum::serve(listener, router);
+        let (listener, router) = self.reading;
+        let reading = axum::serve(listener, router);
+        tokio::select! {
+            ended = acting => ended,
+            ended = reading => ended,
+        }
     }
 }
 
-fn router(handle: Handle) -> Router {
+/// What changes something, by path.
+const ACTING: [&str; 2] = ["/v1/drains", "/v1/restores"];
+
+fn acts() -> Router<Handle> {
+    Router::new()
+        .route(ACTING[0], post(begin))
+        .route(ACTING[1], post(restore))
+}
+
+fn looks() -> Router<Handle> {
     Router::new()
         .route("/v1/status", get(status))
-        .route("/v1/drains", post(begin).get(shown))
-        .route("/v1/restores", post(restore))
+        .route("/v1/drains", get(shown))
         .route("/v1/flows", get(flows))
         .route("/v1/history", get(history))
-        .with_state(handle)
+        .route("/v1/events", get(events))
+}
+
+/// What the reading socket answers to a request that belongs to the other one.
+fn refuses_to_act(access: &Access) -> Router<Handle> {
+    let refusal = Problem {
+        kind: ProblemKind::Forbidden,
+        error: format!(
+            "over {} one may look and not act: whoever is to act needs {}, which is for root and the group {}",
+            access.reading.path.display(),
+            access.acting.path.display(),
+            group_name(access.acting.group),
+        ),
+    };
+    ACTING.into_iter().fold(Router::new(), |router, path| {
+        let refusal = refusal.clone();
+        router.route(path, post(|| async move { refusal }))
+    })
 }
 
 async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
@@ -86,6 +122,7 @@ async fn begin(
         service,
         server,
         policy,
+        reason: Reason::Planned,
         who,
         why,
         ticket,
@@ -261,6 +298,7 @@ impl IntoResponse for Problem {
         let status = match self.kind {
             ProblemKind::Malformed => StatusCode::BAD_REQUEST,
             ProblemKind::Refused => StatusCode::CONFLICT,
+            ProblemKind::Forbidden => StatusCode::FORBIDDEN,
             ProblemKind::NotFound => StatusCode::NOT_FOUND,
             ProblemKind::Failed => StatusCode::SERVICE_UNAVAILABLE,
         };

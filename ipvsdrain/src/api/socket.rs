@@ -2,16 +2,27 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
 
 use tokio::net::{UnixListener, UnixStream};
+
+use super::access::Door;
 
 /// Why the socket cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     #[error("{path}: another daemon listens there; stop it, or give --socket")]
     Taken { path: PathBuf },
+    #[error(
+        "{path}: it cannot be given to group {group}: {source}; run the daemon as root or as a member of that group, \
+         or name another group in the configuration"
+    )]
+    Group {
+        path: PathBuf,
+        group: u32,
+        source: io::Error,
+    },
     #[error("{path}: {operation} failed: {source}; look at the folder's permissions, or give --socket")]
     Io {
         path: PathBuf,
@@ -20,11 +31,12 @@ pub enum SocketError {
     },
 }
 
-/// Listens on `path`, for its owner and group only. A socket that nobody answers is replaced.
-pub(super) async fn listen(path: &Path) -> Result<UnixListener, SocketError> {
+/// Listens there, for the daemon's user and the door's group only. A socket that nobody answers is replaced.
+pub(super) async fn listen(door: &Door) -> Result<UnixListener, SocketError> {
+    let path = &door.path;
     let fail = |operation| {
         move |source| SocketError::Io {
-            path: path.to_owned(),
+            path: path.clone(),
             operation,
             source,
         }
@@ -34,9 +46,7 @@ pub(super) async fn listen(path: &Path) -> Result<UnixListener, SocketError> {
     }
     match UnixStream::connect(path).await {
         Ok(_) => {
-            return Err(SocketError::Taken {
-                path: path.to_owned(),
-            });
+            return Err(SocketError::Taken { path: path.clone() });
         }
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(fail("remove the dead socket"))?;
@@ -44,6 +54,13 @@ pub(super) async fn listen(path: &Path) -> Result<UnixListener, SocketError> {
         Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(fail("bind"))?;
+    if let Some(group) = door.group {
+        chown(path, None, Some(group.as_raw())).map_err(|source| SocketError::Group {
+            path: path.clone(),
+            group: group.as_raw(),
+            source,
+        })?;
+    }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(fail("set its mode"))?;
     Ok(listener)
 }

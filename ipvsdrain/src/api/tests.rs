@@ -1,5 +1,6 @@
 //! The API over a real socket, with a host in memory behind it.
 
+use super::access::Access;
 use super::client::{Client, ClientError};
 use super::server::{Server, SocketError};
 use super::{DrainRequest, FlowsAsked, JournalView, Problem, ProblemKind, ServerName, Standing};
@@ -52,7 +53,7 @@ pub(super) async fn serve<F: Future<Output = ()>>(
     let supervisor = Supervisor::resume(kernel, journal, "boot".to_owned(), || 0);
     let (handle, inbox) = supervisor.handle();
     let socket = folder.join("run/ipvsdrain.sock");
-    let server = Server::bind(&socket, handle).await.unwrap();
+    let server = Server::bind(&Access::at(&socket), handle).await.unwrap();
     tokio::select! {
         () = supervisor.run(inbox, std::future::pending()) => panic!("the supervisor ended"),
         ended = server.serve() => panic!("the server ended: {ended:?}"),
@@ -180,7 +181,9 @@ async fn a_second_daemon_is_told_about_the_first() {
     with_daemon(|_, socket| async move {
         let journal = Journal::open(&socket.with_file_name("journal2")).unwrap();
         let second = Supervisor::resume(FakeKernel::new(), journal, "boot".to_owned(), || 0);
-        let taken = Server::bind(&socket, second.handle().0).await.unwrap_err();
+        let taken = Server::bind(&Access::at(&socket), second.handle().0)
+            .await
+            .unwrap_err();
         assert!(matches!(taken, SocketError::Taken { .. }), "{taken}");
     })
     .await;

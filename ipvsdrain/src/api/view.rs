@@ -107,6 +107,8 @@ pub enum ProblemKind {
     Malformed,
     /// Carrying it out would hurt.
     Refused,
+    /// Whoever asks may look and not act.
+    Forbidden,
     /// There is no such drain.
     NotFound,
     /// The host or the journal failed.

@@ -1,6 +1,6 @@
 //! Which keys the file may have, and on which line each stands.
 //!
-//! The known ones are those of the default rules as they would be written out: there is no second list of them to
+//! The known ones are those of the default configuration as they would be written out: there is no second list of them to
 //! keep. Whether a value makes sense is the rules' own to say; here is only found which key has it.
 
 use std::fmt;
@@ -8,6 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
+use super::settings::{Hook, Settings};
 use crate::drain::{Changes, Match, Policy, PolicyError, Rules};
 
 /// Alike enough to be what was meant: the bar that the command line has for its own words.
@@ -63,7 +64,43 @@ pub(super) fn at_fault(text: &str, rules: &Rules, error: &PolicyError) -> Option
         .max_by_key(|place| place.path.len())
 }
 
-/// Rules in which every key that there may be is set.
+/// Where the key stands that these words lead to, an element of an array being its number.
+pub(super) fn place_of(text: &str, path: &[String]) -> Option<Place> {
+    places(text).into_iter().find(|place| place.path == path)
+}
+
+/// The keys of a file as people write them.
+#[cfg(test)]
+pub(super) fn paths(text: &str) -> Vec<String> {
+    places(text).iter().map(Place::key).collect()
+}
+
+/// All keys that there may be.
+#[cfg(test)]
+pub(super) fn every_path() -> Vec<String> {
+    fn collect(value: &Value, path: &str, paths: &mut Vec<String>) {
+        match value {
+            Value::Object(table) => {
+                for (key, value) in table {
+                    let path = if path.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{path}.{key}")
+                    };
+                    paths.push(path.clone());
+                    collect(value, &path, paths);
+                }
+            }
+            Value::Array(elements) => elements.iter().for_each(|element| collect(element, path, paths)),
+            _ => {}
+        }
+    }
+    let mut paths = Vec::new();
+    collect(&known().unwrap(), "", &mut paths);
+    paths
+}
+
+/// A configuration in which every key that there may be is set.
 fn known() -> serde_json::Result<Value> {
     let policy = serde_json::to_value(Policy::default())?;
     let floor = policy.get("floor").cloned();
@@ -73,6 +110,13 @@ fn known() -> serde_json::Result<Value> {
         rules.insert("policy".to_owned(), policy);
         rules.insert("floor".to_owned(), floor.unwrap_or_default());
         rules.insert("service".to_owned(), json!([rule]));
+        let settings = Settings {
+            hook: vec![Hook::default()],
+            ..Settings::default()
+        };
+        if let Value::Object(settings) = serde_json::to_value(settings)? {
+            rules.extend(settings);
+        }
     }
     Ok(rules)
 }

@@ -1,11 +1,30 @@
 //! The configuration file: TOML, read as a whole or refused with the place. Nothing is decided here.
 
 mod keys;
+mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
 use self::keys::{Place, Unknown};
+pub use self::settings::{
+    DaemonSettings, FEWEST_FLOWS, Hook, LogFormat, MOST_FLOWS, Maintenance, SettingError, Settings,
+};
 use crate::drain::{PolicyError, Rules};
+
+/// Where the file is looked for if none is named.
+pub const DEFAULT_PATH: &str = "/etc/ipvsdrain/config.toml";
+
+/// The file as it is shipped: every key with its default, behind a `#`.
+pub const DEFAULT: &str = include_str!("default.toml");
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    pub settings: Settings,
+    pub rules: Rules,
+}
 
 /// Why a configuration was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +45,12 @@ pub enum ConfigError {
         place: Option<Place>,
         error: PolicyError,
     },
+    #[error("{path}: {}{error}", told(place.as_ref()))]
+    Setting {
+        path: PathBuf,
+        place: Option<Place>,
+        error: SettingError,
+    },
 }
 
 fn told(place: Option<&Place>) -> String {
@@ -36,125 +61,44 @@ fn told(place: Option<&Place>) -> String {
 ///
 /// # Errors
 /// If it cannot be read, is no TOML, has a key that is not known or a value that cannot be.
-pub fn read(path: &Path) -> Result<Rules, ConfigError> {
-    let path = path.to_owned();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) => return Err(ConfigError::Unreadable { path, error }),
-    };
-    if let Some(unknown) = keys::unknown(&text) {
-        return Err(ConfigError::UnknownKey { path, unknown });
-    }
-    let rules: Rules = match toml::from_str(&text) {
-        Ok(rules) => rules,
-        Err(error) => {
-            return Err(ConfigError::Malformed {
-                path,
-                error: Box::new(error),
-            });
-        }
-    };
-    match rules.check() {
-        Ok(()) => Ok(rules),
-        Err(error) => Err(ConfigError::Contradictory {
-            path,
-            place: keys::at_fault(&text, &rules, &error),
+pub fn read(path: &Path) -> Result<Config, ConfigError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text),
+        Err(error) => Err(ConfigError::Unreadable {
+            path: path.to_owned(),
             error,
         }),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, text).unwrap();
-        let said = read(&path).unwrap_err().to_string();
-        let file = format!("{}: ", path.display());
-        said.strip_prefix(&file).expect("the file comes first").to_owned()
+/// Checks the text of the file at `path`.
+fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let path = path.to_owned();
+    if let Some(unknown) = keys::unknown(text) {
+        return Err(ConfigError::UnknownKey { path, unknown });
     }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        assert!(refused("shadow = \"yes\"").contains("boolean"));
-        assert!(
-            refused("[policy]\nudp_quiet_secs = 0")
-                .starts_with("line 2: policy.udp_quiet_secs: udp_quiet of 0 s")
-        );
-        assert!(refused("[adopt]\nservices = [\"udp:10.0.0.1\"]").contains("services"));
-        assert!(
-            read(Path::new("/nonexistent/x.toml"))
-                .unwrap_err()
-                .to_string()
-                .starts_with("/nonexistent/x.toml: it cannot be read: ")
-        );
-    }
-
-    #[test]
-    fn an_unknown_key_is_told_with_the_nearest_one() {
-        for (text, said) in [
-            (
-                "shadw = true",
-                "line 1: unknown key `shadw`: did you mean `shadow`?",
-            ),
-            (
-                "[policy]\npinned = \"hold\"\nudp_quiet = 5",
-                "line 3: unknown key `policy.udp_quiet`: did you mean `udp_quiet_secs`?",
-            ),
-            (
-                "[floor]\nserver = 2",
-                "line 2: unknown key `floor.server`: did you mean `servers`?",
-            ),
-            (
-                "[[service]]\nmatch = { prot = 53 }\npolicy = {}",
-                "line 2: unknown key `service.match.prot`: did you mean `port`?",
-            ),
-            (
-                "[[service]]\nmatch = { port = 53 }\npolicy = { floor = { wieght_percent = 1 } }",
-                "line 3: unknown key `service.policy.floor.wieght_percent`: did you mean `weight_percent`?",
-            ),
-            (
-                "[adopt]\nxyz = 1",
-                "line 2: unknown key `adopt.xyz`: known here are services, then",
-            ),
-        ] {
-            assert_eq!(refused(text), said);
+    // Each reads its own keys of the same text, so that both can tell the place of what they do not like.
+    let read = toml::from_str::<Settings>(text).and_then(|settings| {
+        let rules = toml::from_str::<Rules>(text)?;
+        Ok(Config { settings, rules })
+    });
+    let config = match read {
+        Ok(config) => config,
+        Err(error) => {
+            let error = Box::new(error);
+            return Err(ConfigError::Malformed { path, error });
         }
+    };
+    if let Err((keys, error)) = config.settings.check() {
+        let place = keys::place_of(text, &keys);
+        return Err(ConfigError::Setting { path, place, error });
     }
-
-    #[test]
-    fn a_value_that_no_policy_can_have_is_told_with_its_key() {
-        let odd = refused("[[service]]\nmatch = { port = 53 }\n[service.policy]\npinned = \"drop\"");
-        assert!(
-            odd.starts_with("line 4: service.policy.pinned: ") && odd.contains("`drop`"),
-            "{odd}"
-        );
-        let nested = refused("[floor]\nservers = 1\nweight_percent = 101");
-        assert!(nested.starts_with("line 3: floor.weight_percent: "), "{nested}");
-        let alone = refused("[policy]\non_deadline = \"remove\"");
-        assert!(alone.starts_with("line 2: policy.on_deadline: "), "{alone}");
-        let rule = refused("[[service]]\nmatch = {}\npolicy = {}");
-        assert!(rule.contains("needs a match"), "{rule}");
-    }
-
-    #[test]
-    fn every_key_that_can_be_set_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        let policy = "udp_quiet_secs = 1\ntcp_quiet_secs = 1\nclosing_quiet_secs = 1\npinned = \"hold\"\n\
-                      sysctl = \"scoped\"\nfallback = \"set\"\npersistence = \"set\"\nthen = \"keep\"\n\
-                      soft_deadline_secs = 1\ndeadline_secs = 2\non_deadline = \"hold\"\nother_hands = \"alarm\"\n\
-                      floor = { servers = 1, weight_percent = 1 }\n";
-        let text = format!(
-            "shadow = true\nother_hands = \"yield\"\n[policy]\n{policy}\n[floor]\nservers = 2\nweight_percent = 3\n\
-             [adopt]\nservices = [\"all\"]\nthen = \"keep\"\n[[service]]\n\
-             match = {{ protocol = \"udp\", address = \"10.0.0.1\", port = 53 }}\n[service.policy]\n{policy}\n\
-             [[service]]\nmatch = {{ mark = 7 }}\npolicy = {{}}\n"
-        );
-        std::fs::write(&path, text).unwrap();
-        read(&path).unwrap();
+    match config.rules.check() {
+        Ok(()) => Ok(config),
+        Err(error) => Err(ConfigError::Contradictory {
+            path,
+            place: keys::at_fault(text, &config.rules, &error),
+            error,
+        }),
     }
 }

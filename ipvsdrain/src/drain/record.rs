@@ -173,6 +173,8 @@ pub enum Reason {
     /// An operator or a script asked for it.
     #[default]
     Planned,
+    /// A file in the maintenance folder asked for it; it is undone when the file is gone.
+    Marker,
     /// Its checks failed.
     Failure,
     /// Another hand had set the weight to 0, and the configuration takes that for a request.
@@ -183,6 +185,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Planned => "planned",
+            Reason::Marker => "marker",
             Reason::Failure => "failure",
             Reason::Adopted => "adopted",
         })

@@ -11,7 +11,7 @@ use crate::identity::{Protocol, VirtualService};
 
 /// What the configuration says about drains. By default nothing: built-in policy, nothing adopted.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Rules {
     /// Decide and count, and never change the kernel: beside another controller.
     pub shadow: bool,

@@ -61,10 +61,27 @@ pub struct Order {
     pub service: VirtualService,
     pub server: RealServer,
     pub policy: Changes,
+    pub reason: Reason,
     pub who: String,
     pub why: String,
     pub ticket: String,
     pub forced: bool,
+}
+
+impl Order {
+    /// A planned drain as the configuration says, by nobody in particular.
+    pub fn of(service: VirtualService, server: RealServer) -> Self {
+        Self {
+            service,
+            server,
+            policy: Changes::default(),
+            reason: Reason::Planned,
+            who: String::new(),
+            why: String::new(),
+            ticket: String::new(),
+            forced: false,
+        }
+    }
 }
 
 /// What may be asked of the supervisor.
@@ -91,6 +108,8 @@ pub enum Command {
         filter: Filter,
         reply: oneshot::Sender<Result<Vec<Record>, RequestError>>,
     },
+    /// Decide by these rules from now on.
+    Follow { rules: Box<Rules> },
     List {
         reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
     },
@@ -103,6 +122,8 @@ pub struct Handle {
     /// The newest drain of each real server, renewed after every step.
     pub drains: watch::Receiver<Arc<Vec<Record>>>,
     pub journal: watch::Receiver<JournalCondition>,
+    /// Changes with every tick: the loop is alive.
+    pub beats: watch::Receiver<Moment>,
 }
 
 /// Owns the records of all drains, the journal and the host.
@@ -119,6 +140,7 @@ pub struct Supervisor<K> {
     pub(super) drains_known: bool,
     shown: watch::Sender<Arc<Vec<Record>>>,
     pub(super) condition: watch::Sender<JournalCondition>,
+    beat: watch::Sender<Moment>,
 }
 
 impl<K: Kernel> Supervisor<K> {
@@ -126,6 +148,7 @@ impl<K: Kernel> Supervisor<K> {
     /// works.
     pub fn resume(kernel: K, journal: impl Into<Keeper>, boot_id: String, unix_time: fn() -> u64) -> Self {
         let mut supervisor = Self {
+            beat: watch::channel(kernel.now()).0,
             kernel,
             journal: journal.into(),
             rules: Rules::default(),
@@ -157,6 +180,7 @@ impl<K: Kernel> Supervisor<K> {
                 commands,
                 drains: self.shown.subscribe(),
                 journal: self.condition.subscribe(),
+                beats: self.beat.subscribe(),
             },
             inbox,
         )
@@ -172,7 +196,10 @@ impl<K: Kernel> Supervisor<K> {
             // The arms only wait: what an arm goes on to do, no other one can cut short.
             tokio::select! {
                 () = &mut stop => break,
-                _ = tick.tick() => self.step_all().await,
+                _ = tick.tick() => {
+                    self.step_all().await;
+                    self.beat.send_replace(self.kernel.now());
+                }
                 command = inbox.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => break,
@@ -235,6 +262,7 @@ impl<K: Kernel> Supervisor<K> {
                 reply,
             } => drop(reply.send(self.flows((service, server), limit))),
             Command::History { filter, reply } => drop(reply.send(self.history(&filter))),
+            Command::Follow { rules } => self.rules = *rules,
             Command::List { reply } => {
                 let listing = self.kernel.listing().await;
                 let attached = self.kernel.attached();
@@ -259,7 +287,7 @@ impl<K: Kernel> Supervisor<K> {
             service: order.service,
             server: order.server,
             policy,
-            reason: Reason::Planned,
+            reason: order.reason,
             who: order.who,
             why: order.why,
             ticket: order.ticket,

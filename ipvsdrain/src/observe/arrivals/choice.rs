@@ -8,10 +8,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::device::Device;
 
 /// How arrivals are to be counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Preference {
     /// The cheapest way that is exact: a classifier, else XDP.
     #[default]
@@ -22,6 +25,20 @@ pub enum Preference {
     XdpGeneric,
     /// Not at all: losses are not counted.
     Off,
+}
+
+impl TryFrom<String> for Preference {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Preference> for String {
+    fn from(preference: Preference) -> Self {
+        preference.word().to_owned()
+    }
 }
 
 impl Preference {

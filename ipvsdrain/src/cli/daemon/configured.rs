@@ -1,0 +1,71 @@
+//! The configuration of a running daemon: which file it is, and what happens when it is to be read again.
+//!
+//! A reload is all or nothing: a file that is refused changes nothing.
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use crate::config::{self, Config, ConfigError};
+use crate::supervise::{Command, Handle};
+
+#[derive(Debug)]
+pub(super) struct Configured {
+    /// `None`: there is no file, and no one asked for one.
+    file: Option<PathBuf>,
+    current: watch::Sender<Config>,
+}
+
+impl Configured {
+    /// Reads the file that was named, or else the usual one if it is there.
+    pub(super) fn read(named: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let usual = PathBuf::from(config::DEFAULT_PATH);
+        let file = named.or_else(|| usual.exists().then_some(usual));
+        let config = file
+            .as_deref()
+            .map_or_else(|| Ok(Config::default()), config::read)?;
+        Ok(Self {
+            file,
+            current: watch::channel(config).0,
+        })
+    }
+
+    pub(super) fn current(&self) -> watch::Receiver<Config> {
+        self.current.subscribe()
+    }
+
+    /// Says which file it is.
+    pub(super) fn say(&self) {
+        if let Some(file) = &self.file {
+            info!(file = %file.display(), "configured");
+        } else {
+            info!("no configuration file: built-in defaults");
+        }
+    }
+
+    /// Reads the file again and follows it, if it is not refused. Returns what became of it, in a sentence.
+    pub(super) async fn reload(&self, handle: &Handle) -> String {
+        let Some(file) = &self.file else {
+            warn!("nothing to reload: there was no configuration file at the start");
+            return "no configuration file to reload".to_owned();
+        };
+        match config::read(file) {
+            Ok(config) => {
+                if config.settings.daemon != self.current.borrow().settings.daemon {
+                    warn!(file = %file.display(), "what changed in [daemon] is followed from the next start on");
+                }
+                let rules = Box::new(config.rules.clone());
+                // Whoever took the commands has ended: so does the daemon.
+                drop(handle.commands.send(Command::Follow { rules }).await);
+                self.current.send_replace(config);
+                info!(file = %file.display(), "configuration reloaded: drains from now on follow it");
+                "configuration reloaded".to_owned()
+            }
+            Err(refused) => {
+                error!("configuration not reloaded, nothing has changed: {refused}");
+                format!("configuration not reloaded: {refused}")
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the configuration says about the daemon itself: where it listens, who may reach it, what it watches besides
+//! the table, whom it tells. How a drain is decided is in [`crate::drain::Rules`].
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::drain::State;
+use crate::supervise::{Preference, Rung};
+
+/// Everything in the file that is not a rule for drains.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub daemon: DaemonSettings,
+    pub maintenance: Maintenance,
+    pub hook: Vec<Hook>,
+}
+
+/// Read once, at the start: a reload says that a change here waits for a restart. The command line wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonSettings {
+    pub socket: Option<PathBuf>,
+    /// Who may act, besides root: the members of this group.
+    pub group: Option<String>,
+    /// Who may look, besides those who may act.
+    pub read_group: Option<String>,
+    /// Folder of the journal.
+    pub state: Option<PathBuf>,
+    pub pins: Option<PathBuf>,
+    pub flow_capacity: Option<u32>,
+    pub arrivals: Option<Preference>,
+    pub interfaces: Vec<String>,
+    pub lowest_rung: Option<Rung>,
+    pub log: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// One line per event, for people.
+    #[default]
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Drains asked for by a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Maintenance {
+    /// A file in this folder that is named after an address drains that host in every service.
+    pub folder: Option<PathBuf>,
+}
+
+/// A command that is told of transitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hook {
+    /// The states whose beginning it is told of.
+    pub on: Vec<State>,
+    /// The program, by its whole path, and its arguments.
+    pub run: Vec<String>,
+    /// It is killed after this long. 1 to [`Hook::LONGEST_SECS`].
+    pub timeout_secs: u32,
+}
+
+impl Hook {
+    pub const LONGEST_SECS: u32 = 300;
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self {
+            on: Vec::new(),
+            run: Vec::new(),
+            timeout_secs: 10,
+        }
+    }
+}
+
+/// 3 GiB of kernel memory, if all of them are there.
+pub const MOST_FLOWS: u32 = 1 << 24;
+/// Fewer would be full at once.
+pub const FEWEST_FLOWS: u32 = 1_000;
+
+/// A setting that cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    #[error("a capacity of {0} flows is out of range: give {FEWEST_FLOWS} to {MOST_FLOWS}")]
+    FlowCapacity(u32),
+    #[error("`{}` is not a whole path: begin it with a slash", .0.display())]
+    Relative(PathBuf),
+    #[error("no command is given: name the program by its whole path, and its arguments")]
+    NoCommand,
+    #[error(
+        "no state is given: name one or more of pooled, draining, quiet, drained, removed, restoring, restored, yielded"
+    )]
+    NoState,
+    #[error("{0} s is out of range: give 1 to {longest} s", longest = Hook::LONGEST_SECS)]
+    Timeout(u32),
+}
+
+impl Settings {
+    /// The first setting that cannot be followed, with the keys that lead to it.
+    pub(super) fn check(&self) -> Result<(), (Vec<String>, SettingError)> {
+        let at = |keys: &[&str]| keys.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let DaemonSettings {
+            socket,
+            state,
+            pins,
+            flow_capacity,
+            ..
+        } = &self.daemon;
+        if let Some(flows) = flow_capacity.filter(|flows| !(FEWEST_FLOWS..=MOST_FLOWS).contains(flows)) {
+            return Err((
+                at(&["daemon", "flow_capacity"]),
+                SettingError::FlowCapacity(flows),
+            ));
+        }
+        let paths = [
+            ("daemon", "socket", socket),
+            ("daemon", "state", state),
+            ("daemon", "pins", pins),
+            ("maintenance", "folder", &self.maintenance.folder),
+        ];
+        for (table, key, path) in paths {
+            if let Some(path) = path {
+                is_whole(path).map_err(|error| (at(&[table, key]), error))?;
+            }
+        }
+        for (number, hook) in self.hook.iter().enumerate() {
+            let number = number.to_string();
+            hook.check()
+                .map_err(|(key, error)| (at(&["hook", &number, key]), error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Hook {
+    fn check(&self) -> Result<(), (&'static str, SettingError)> {
+        let Some(program) = self.run.first() else {
+            return Err(("run", SettingError::NoCommand));
+        };
+        is_whole(Path::new(program)).map_err(|error| ("run", error))?;
+        if self.on.is_empty() {
+            return Err(("on", SettingError::NoState));
+        }
+        if !(1..=Self::LONGEST_SECS).contains(&self.timeout_secs) {
+            return Err(("timeout_secs", SettingError::Timeout(self.timeout_secs)));
+        }
+        Ok(())
+    }
+}
+
+fn is_whole(path: &Path) -> Result<(), SettingError> {
+    if path.is_absolute() {
+        Ok(())
+    } else {
+        Err(SettingError::Relative(path.to_owned()))
+    }
+}
