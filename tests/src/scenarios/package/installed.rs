@@ -118,6 +118,26 @@ impl<'a> Installed<'a> {
         }
     }
 
+    /// Waits until the unit's log says so.
+    pub(super) fn await_log(&mut self, unit: &str, words: &str) -> Result<()> {
+        let deadline = clock::now() + LIMIT;
+        loop {
+            let output = self
+                .system
+                .output(&["journalctl", "--no-pager", "--output=cat", "--unit", unit])?;
+            let log = String::from_utf8_lossy(&output.stdout);
+            if let Some(line) = log.lines().rev().find(|line| line.contains(words)) {
+                self.told.push(json!({"logged": line}));
+                return Ok(());
+            }
+            ensure!(
+                clock::now() < deadline,
+                "{LIMIT:?} passed, and no line has `{words}`: {log}"
+            );
+            clock::pass(Duration::from_millis(200));
+        }
+    }
+
     /// Every file and folder that is no business of dpkg.
     pub(super) fn files(&mut self) -> Result<BTreeSet<String>> {
         let output = self

@@ -163,6 +163,15 @@ fn drain(system: &mut Installed<'_>, service: &str, server: &str) -> Result<()> 
         "stat -c '%U %G %a %n' /run/ipvsdrain /run/ipvsdrain/* /var/lib/ipvsdrain",
     ])?;
     ensure!(!user.contains("root"), "the daemon runs as root: {user}");
+    for door in [
+        "ipvsdrain 660 /run/ipvsdrain/ipvsdrain.sock",
+        "ipvsdrain-read 660 /run/ipvsdrain/ipvsdrain-read.sock",
+    ] {
+        ensure!(
+            user.contains(&format!("ipvsdrain {door}")),
+            "no socket is `{door}`: {user}"
+        );
+    }
     system.step("a drain")?;
     let end = system.done(&["ipvsdrain", "drain", service, server, "--wait"])?;
     ensure!(
@@ -197,6 +206,11 @@ fn restarts(system: &mut Installed<'_>, number: u64) -> Result<()> {
     system.done(&["systemctl", "restart", UNIT])?;
     system.await_status("the drain after a restart", goes_on)?;
     system.done(&["ipvsdrain", "status"])?;
+
+    system.step("a reload")?;
+    system.done(&["systemctl", "reload", UNIT])?;
+    system.await_log(UNIT, "configuration reloaded")?;
+    system.await_status("the drain after a reload", goes_on)?;
 
     system.step("a restart in mid-drain, with the cheaper probe")?;
     let folder = format!("/etc/systemd/system/{UNIT}.d");
