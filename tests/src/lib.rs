@@ -16,5 +16,6 @@ pub mod process;
 pub mod protocol;
 pub mod scenario;
 pub mod scenarios;
+pub mod system;
 pub mod traffic;
 pub mod world;

@@ -19,7 +19,8 @@ pub struct Scenario {
     /// One line: what a user may rely on if it passes.
     pub about: &'static str,
     /// Debian programs it needs: a package (`nsd`: all its programs) or one program of it
-    /// (`iproute2/tc`). `ip`, `ipvsadm`, `modprobe` and a shell are always there.
+    /// (`iproute2/tc`). `ip`, `ipvsadm`, `modprobe` and a shell are always there. `ipvsdrain.deb` is our own package,
+    /// built for the occasion: it lies in `/`.
     pub programs: &'static [&'static str],
     /// Does it need flows to be observed? The probes need the kernel's type information for its modules, which 5.10
     /// does not have: there such a scenario does not exist.

@@ -1,4 +1,4 @@
-//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test`.
+//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test | dist`.
 //!
 //! Owns the verbs' names only; each verb lives in a folder or file of its own.
 
@@ -9,6 +9,7 @@ mod bench;
 mod cache;
 mod debian;
 mod demo;
+mod dist;
 mod ebpf;
 mod lab;
 mod test;
@@ -42,6 +43,8 @@ enum Verb {
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost
     Demo(demo::Demo),
+    /// Makes the Debian package and the archive of a release build, in target/dist
+    Dist,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Test(test) => test::run(&test),
         Verb::Bench(verb) => bench::serve(&verb),
         Verb::Demo(demo) => demo.run(),
+        Verb::Dist => dist::run(),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -31,7 +31,7 @@ mod waiting;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 
 use crate::api::DEFAULT_SOCKET;
 use crate::api::client::Client;
@@ -82,6 +82,11 @@ struct Target {
     server: RealServer,
 }
 
+/// The whole command line, for whoever writes man pages and completions of it.
+pub fn command() -> Command {
+    Cli::command()
+}
+
 /// Reads the arguments, runs the verb, and says on stderr what went wrong.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -114,10 +119,8 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+        super::command().debug_assert();
     }
 }

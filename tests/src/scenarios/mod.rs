@@ -23,6 +23,7 @@ mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod operator;
+mod package;
 mod pinned_migrate;
 mod pins_cleaned;
 mod sctp_drained;
@@ -63,5 +64,6 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
+    package::SCENARIO,
     situations::SCENARIO,
 ];

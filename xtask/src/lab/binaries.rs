@@ -45,7 +45,7 @@ pub fn build() -> anyhow::Result<Binaries> {
 }
 
 /// Where cargo says that it put the executable of this target.
-fn executable(messages: &str, target: &str) -> anyhow::Result<PathBuf> {
+pub fn executable(messages: &str, target: &str) -> anyhow::Result<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())

@@ -29,8 +29,10 @@ mod rows;
 mod run;
 pub mod scenarios;
 mod side_by_side;
+mod systemd;
 mod vmlinux;
 
+pub use binaries::executable;
 pub use kernel::KernelChoice;
 pub use protocol::{Event, ScenarioResult};
 pub use run::{Clock, Request, run};

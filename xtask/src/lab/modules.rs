@@ -20,13 +20,13 @@ const WELCOME: &str = "bridge tunnel4 ip_gre gre fou fou6 ip6_tunnel ip6_gre sit
     nf_nat nf_tables nft_compat nft_ct nft_counter nft_nat nft_masq nft_chain_nat nft_meta \
     ip_tables ip6_tables iptable_filter iptable_mangle iptable_nat ip6table_mangle \
     xt_mark xt_MARK xt_conntrack xt_ipvs xt_tcpudp x_tables \
-    sch_netem sch_ingress sch_tbf sch_prio sch_fq cls_bpf cls_flower cls_u32 cls_matchall act_gact act_mirred act_bpf \
+    sch_netem sch_ingress sch_tbf sch_prio sch_fq cls_bpf cls_flower cls_u32 cls_matchall act_gact act_mirred act_bpf overlay \
     inet_diag tcp_diag udp_diag unix_diag netlink_diag crc32c_generic crc32c_intel crc32c_cryptoapi";
 /// Every module in this folder is taken: `ip_vs` and all its schedulers.
 const WHOLE_FOLDER: &str = "kernel/net/netfilter/ipvs/";
 
 /// Raised when the lists above change, so that old selections are not used again.
-const SELECTION: u32 = 2;
+const SELECTION: u32 = 3;
 
 /// The folder `…/lib/modules/<release>` with just those modules, unpacked, and their index.
 pub fn select(kernel: &Kernel, programs: &Programs) -> anyhow::Result<PathBuf> {

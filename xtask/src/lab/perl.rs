@@ -3,12 +3,9 @@
 //! Owns telling such a program apart, and which files those are. Nothing is run here.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
-
-use super::programs::ProgramFile;
+use super::programs::{ProgramFile, collect};
 
 /// Has to be among the packages of whoever wants a program in Perl; it does depend on it.
 const INTERPRETER: &str = "usr/bin/perl";
@@ -44,30 +41,14 @@ pub fn runtime(packages: &[PathBuf]) -> anyhow::Result<BTreeMap<String, ProgramF
             }
         }
     }
+    files.retain(|path, _| !LEFT_OUT.iter().any(|end| path.ends_with(end)));
     Ok(files)
-}
-
-/// Links stay links: `5.36` is one to `5.36.0`.
-fn collect(from: &Path, to: &str, files: &mut BTreeMap<String, ProgramFile>) -> anyhow::Result<()> {
-    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
-    for entry in entries {
-        let entry = entry.with_context(|| format!("cannot read {}", from.display()))?;
-        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let to = format!("{to}/{name}");
-        if path.is_symlink() {
-            let target = fs::read_link(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            files.insert(to, ProgramFile::Link(target.display().to_string()));
-        } else if path.is_dir() {
-            collect(&path, &to, files)?;
-        } else if !LEFT_OUT.iter().any(|end| name.ends_with(end)) {
-            files.insert(to, ProgramFile::Copy(path));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

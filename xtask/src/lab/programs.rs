@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 
 use super::libraries::{LOADER, Libraries};
-use super::perl;
+use super::{perl, systemd};
 use crate::debian::Suite;
 
 /// What every guest has, besides what its scenarios ask for.
@@ -66,6 +66,9 @@ pub fn fetch(wanted: &[String]) -> anyhow::Result<Programs> {
     }
     if has_perl(&files)? {
         files.extend(perl::runtime(&packages)?);
+    }
+    if systemd::is_wanted(&files) {
+        files.extend(systemd::runtime(package_folder(&packages, "systemd")?)?);
     }
     Ok(Programs {
         files,
@@ -164,6 +167,25 @@ fn programs_in(package: &Path) -> anyhow::Result<BTreeMap<String, ProgramFile>> 
         }
     }
     Ok(found)
+}
+
+/// Every file below `from`, as it lies below `to` in the guest. Links stay links.
+pub fn collect(from: &Path, to: &str, files: &mut BTreeMap<String, ProgramFile>) -> anyhow::Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", from.display()))?;
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let to = format!("{to}/{name}");
+        if path.is_symlink() {
+            let target = fs::read_link(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.insert(to, ProgramFile::Link(target.display().to_string()));
+        } else if path.is_dir() {
+            collect(&path, &to, files)?;
+        } else {
+            files.insert(to, ProgramFile::Copy(path));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -94,6 +94,8 @@ fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
     let mut wanted = request.programs.clone();
     wanted.extend(scenarios::programs_of(&binaries, &request.scenarios)?);
     let programs = programs::fetch(&wanted)?;
+    let mut copies = request.copies.clone();
+    copies.extend(scenarios::package_of(&binaries, &request.scenarios)?);
     let kernel = kernel::fetch(&request.kernel)?;
     let folder = boot_folder(&kernel.release)?;
     let initramfs = folder.join("initramfs");
@@ -105,7 +107,7 @@ fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
     };
     fs::write(
         &initramfs,
-        image::pack(&kernel, &binaries, &programs, &asked, &request.copies)?,
+        image::pack(&kernel, &binaries, &programs, &asked, &copies)?,
     )
     .with_context(|| format!("cannot write {}", initramfs.display()))?;
     Ok(Boot {

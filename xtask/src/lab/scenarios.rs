@@ -6,7 +6,12 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::binaries::{self, Binaries};
+use super::image::Copied;
 use super::kernel::KernelChoice;
+use crate::dist;
+
+/// What a scenario names among its programs if it needs our own package, and where that lies in the guest then.
+const PACKAGE: (&str, &str) = ("ipvsdrain.deb", "/ipvsdrain.deb");
 
 /// A scenario, as far as the host needs to know it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,8 +53,28 @@ fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {
     serde_json::from_slice(&output.stdout).context("the list of scenarios is not what it should be")
 }
 
-/// The programs that these scenarios need; an unknown name is an error.
+/// The programs of Debian that these scenarios need; an unknown name is an error.
 pub fn programs_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut programs = needs_of(binaries, names)?;
+    programs.retain(|program| program != PACKAGE.0);
+    Ok(programs)
+}
+
+/// Our own package, built if one of these scenarios needs it.
+pub fn package_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Option<Copied>> {
+    if !needs_of(binaries, names)?
+        .iter()
+        .any(|program| program == PACKAGE.0)
+    {
+        return Ok(None);
+    }
+    Ok(Some(Copied {
+        from: dist::build()?.deb,
+        to: PACKAGE.1.to_owned(),
+    }))
+}
+
+fn needs_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Vec<String>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
