@@ -23,6 +23,7 @@ mod observer_counts;
 mod observer_refuses;
 mod pinned_migrate;
 mod pins_cleaned;
+mod rolling_restart;
 mod sctp_drained;
 mod situations;
 mod sysctl_put_back;
@@ -59,5 +60,6 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
+    rolling_restart::SCENARIO,
     situations::SCENARIO,
 ];
