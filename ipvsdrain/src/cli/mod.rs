@@ -1,9 +1,11 @@
-//! The command line: one file per verb. Every verb but `daemon` and `check-config` only asks the daemon over its socket.
+//! The command line: one file per verb. Every verb but `daemon`, `check-config` and `doctor` only asks the
+//! daemon over its socket.
 //!
 //! Exit codes are a contract: see [`exit`].
 
 mod check_config;
 mod daemon;
+mod doctor;
 mod drain;
 pub mod exit;
 mod explain;
@@ -37,6 +39,7 @@ struct Cli {
 enum Verb {
     CheckConfig(check_config::CheckConfig),
     Daemon(daemon::Daemon),
+    Doctor(doctor::Doctor),
     Drain(drain::Drain),
     Explain(explain::Explain),
     Flows(flows::Flows),
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
             Verb::CheckConfig(verb) => Ok(verb.run()),
             // Boxed for its size.
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
+            Verb::Doctor(verb) => verb.run().await,
             Verb::Drain(verb) => verb.run().await,
             Verb::Explain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,

@@ -380,7 +380,7 @@ fn evidence(reading: &Reading) -> Evidence<Flows> {
 
 /// `sh` and `mh` keep sending a share of new flows to a server at weight 0, and drop them, unless their fallback
 /// flag is set; `dh` always does.
-fn at_zero(service: &Service) -> AtZero {
+pub(crate) fn at_zero(service: &Service) -> AtZero {
     match service.scheduler.as_str() {
         "sh" | "mh" => AtZero::Fallback(service.flags.contains(ServiceFlags::SCHED1)),
         "dh" => AtZero::Drops,

@@ -4,6 +4,7 @@ mod arrivals_ways;
 mod broken_observer;
 mod daemon_crashes;
 mod daemon_killed;
+mod doctor;
 mod doctored;
 mod edges;
 mod flow_table_full;
@@ -61,5 +62,6 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
     rolling_restart::SCENARIO,
+    doctor::SCENARIO,
     situations::SCENARIO,
 ];
