@@ -17,6 +17,7 @@ mod policy;
 mod progress;
 mod restore;
 mod status;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Verb {
     History(history::History),
     Restore(restore::Restore),
     Status(status::Status),
+    Top(top::Top),
 }
 
 /// Where the daemon is reached.
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
             Verb::History(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
+            Verb::Top(verb) => verb.run().await,
         }
     });
     outcome.unwrap_or_else(|error| exit::say_error(&error))

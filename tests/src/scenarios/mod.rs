@@ -28,6 +28,7 @@ mod rolling_restart;
 mod sctp_drained;
 mod situations;
 mod sysctl_put_back;
+mod top_shown;
 mod watch;
 mod weight_restored;
 
@@ -63,5 +64,6 @@ pub const SCENARIOS: &[Scenario] = &[
     maintenance::SCENARIO,
     rolling_restart::SCENARIO,
     doctor::SCENARIO,
+    top_shown::SCENARIO,
     situations::SCENARIO,
 ];
