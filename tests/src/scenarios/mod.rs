@@ -6,6 +6,7 @@ mod daemon_crashes;
 mod daemon_killed;
 mod doctor;
 mod doctored;
+mod documented;
 mod edges;
 mod flow_table_full;
 mod flows_shown;
@@ -64,6 +65,7 @@ pub const SCENARIOS: &[Scenario] = &[
     maintenance::SCENARIO,
     rolling_restart::SCENARIO,
     doctor::SCENARIO,
+    documented::SCENARIO,
     top_shown::SCENARIO,
     situations::SCENARIO,
 ];
