@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod drain;
 pub mod forwarding;
 pub mod hook;

@@ -5,10 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 6] = ["api", "cli", "drain", "ipvs", "observe", "supervise"];
+const ROOMS: [&str; 7] = ["api", "cli", "doctor", "drain", "ipvs", "observe", "supervise"];
 
 /// Room, the rooms it may name, the guarded libraries it may name.
-const MAY_NAME: [(&str, &[&str], &[&str]); 6] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 7] = [
     ("ipvs", &[], &["neli", "tokio"]),
     ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
     ("drain", &[], &[]),
@@ -18,14 +18,15 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 6] = [
         &["drain", "supervise"],
         &["axum", "hyper", "hyper_util", "http_body_util", "tokio"],
     ),
+    ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
-        &["api", "drain", "supervise"],
-        &["clap", "indicatif", "comfy_table", "tokio"],
+        &["api", "doctor", "drain", "supervise"],
+        &["clap", "indicatif", "comfy_table", "ratatui", "tokio"],
     ),
 ];
 
-const GUARDED: [&str; 15] = [
+const GUARDED: [&str; 16] = [
     "neli",
     "aya",
     "aya_log",
@@ -39,6 +40,7 @@ const GUARDED: [&str; 15] = [
     "clap",
     "indicatif",
     "comfy_table",
+    "ratatui",
     "tokio",
     "jiff",
 ];

@@ -1,6 +1,7 @@
 //! The daemon under test, run as a user runs it: the binary, its command line, its JSON.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use ipvsdrain::api::client::Client;
-use ipvsdrain::api::{DrainView, FlowsView, Status};
+use ipvsdrain::api::{DEFAULT_SOCKET, DrainView, FlowsView, Status};
 use nix::sys::signal::Signal;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
@@ -144,6 +145,14 @@ impl<'world> Daemon<'world> {
 
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
+    }
+
+    /// Makes it the daemon that `ipvsdrain` finds without a `--socket`, for this scenario.
+    pub fn publish(&self) -> Result<()> {
+        let usual = Path::new(DEFAULT_SOCKET);
+        let parent = usual.parent().context("the socket lies in a folder")?;
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        symlink(self.socket(), usual).with_context(|| format!("cannot make the link {}", usual.display()))
     }
 
     pub fn pid(&self) -> nix::unistd::Pid {

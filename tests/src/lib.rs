@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod daemon;
 pub mod dns;
+pub mod documents;
 pub mod ground;
 pub mod guest;
 pub mod ledger;

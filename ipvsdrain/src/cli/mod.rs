@@ -1,4 +1,5 @@
-//! The command line: one file per verb. Every verb but `daemon` and `check-config` only asks the daemon over its socket.
+//! The command line: one file per verb. Every verb but `daemon`, `check-config` and `doctor` only asks the
+//! daemon over its socket.
 //!
 //! Exit codes are a contract: see [`exit`].
 
@@ -6,6 +7,7 @@ mod check_config;
 mod consent;
 mod daemon;
 mod decay;
+mod doctor;
 mod drain;
 pub mod exit;
 mod explain;
@@ -25,6 +27,7 @@ mod selection;
 #[cfg(test)]
 mod snapshot_tests;
 mod status;
+mod top;
 mod wait;
 mod waiting;
 
@@ -49,6 +52,7 @@ struct Cli {
 enum Verb {
     CheckConfig(check_config::CheckConfig),
     Daemon(daemon::Daemon),
+    Doctor(doctor::Doctor),
     Drain(drain::Drain),
     Explain(explain::Explain),
     Flows(flows::Flows),
@@ -57,6 +61,7 @@ enum Verb {
     Restore(restore::Restore),
     Status(status::Status),
     Wait(wait::Wait),
+    Top(top::Top),
 }
 
 /// Where the daemon is reached.
@@ -104,6 +109,7 @@ pub fn run() -> ExitCode {
             Verb::CheckConfig(verb) => Ok(verb.run()),
             // Boxed for its size.
             Verb::Daemon(verb) => Box::pin(verb.run()).await,
+            Verb::Doctor(verb) => verb.run().await,
             Verb::Drain(verb) => verb.run().await,
             Verb::Explain(verb) => verb.run().await,
             Verb::Flows(verb) => verb.run().await,
@@ -112,6 +118,7 @@ pub fn run() -> ExitCode {
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
             Verb::Wait(verb) => verb.run().await,
+            Verb::Top(verb) => verb.run().await,
         }
     });
     outcome.unwrap_or_else(|error| exit::say_error(&error))

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use self::keys::{Place, Unknown};
 pub use self::settings::{
-    DaemonSettings, FEWEST_FLOWS, Hook, LogFormat, MOST_FLOWS, Maintenance, SettingError, Settings,
+    DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, LogFormat, MOST_FLOWS, Maintenance, SettingError,
+    Settings,
 };
 use crate::drain::{PolicyError, Rules};
 
@@ -57,6 +58,20 @@ pub enum ConfigError {
 
 fn told(place: Option<&Place>) -> String {
     place.map(|place| format!("{place}: ")).unwrap_or_default()
+}
+
+/// The file that was named, or else the usual one if it is there.
+pub fn find(named: Option<PathBuf>) -> Option<PathBuf> {
+    let usual = PathBuf::from(DEFAULT_PATH);
+    named.or_else(|| usual.exists().then_some(usual))
+}
+
+/// Reads and checks the file; without one, everything is as built in.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_or_default(file: Option<&Path>) -> Result<Config, ConfigError> {
+    file.map_or_else(|| Ok(Config::default()), read)
 }
 
 /// Reads and checks the file.

@@ -36,6 +36,9 @@ pub struct DaemonSettings {
     pub log: Option<LogFormat>,
 }
 
+/// The folder of the journal, unless configured otherwise.
+pub const DEFAULT_STATE: &str = "/var/lib/ipvsdrain";
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]

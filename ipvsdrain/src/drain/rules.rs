@@ -157,7 +157,8 @@ impl Rules {
         request.apply(&policy)
     }
 
-    fn base(&self) -> Result<Policy, PolicyError> {
+    /// The policy where no rule names the service.
+    pub fn base(&self) -> Result<Policy, PolicyError> {
         let short = Changes::default()
             .with("other_hands", self.other_hands)
             .with("floor", Some(&self.floor));

@@ -23,6 +23,7 @@ mod ladder;
 mod look;
 mod module;
 mod object;
+mod outlook;
 mod pins;
 mod plan;
 mod probes;
@@ -49,6 +50,7 @@ pub use self::detail::{FlowDetail, FlowDetails};
 pub use self::error::ObserveError;
 pub use self::hook::Hook;
 pub use self::ladder::Rung;
+pub use self::outlook::{Outlook, outlook};
 pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::seed::SeedSummary;
 

@@ -395,7 +395,7 @@ const fn rung(seen_by: observe::Rung) -> Rung {
 
 /// `sh` and `mh` keep sending a share of new flows to a server at weight 0, and drop them, unless their fallback
 /// flag is set; `dh` always does.
-fn at_zero(service: &Service) -> AtZero {
+pub(crate) fn at_zero(service: &Service) -> AtZero {
     match service.scheduler.as_str() {
         "sh" | "mh" => AtZero::Fallback(service.flags.contains(ServiceFlags::SCHED1)),
         "dh" => AtZero::Drops,

@@ -26,5 +26,6 @@ mod take_up;
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
+pub(crate) use linux::at_zero;
 pub use supervisor::{Command, Handle, Order, RequestError, Supervisor};
 pub use take_up::{JournalCondition, REBOOTED};

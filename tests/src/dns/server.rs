@@ -2,18 +2,20 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::{NAMES, ZONE, question};
 use crate::clock;
+use crate::ledger::Server;
 use crate::process::Process;
-use crate::world::World;
+use crate::world::{Machine, World};
 
 /// A server that has not answered by then never will.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -21,7 +23,7 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// The running servers, one per real server; dropping them ends them.
 #[derive(Debug)]
 pub struct Servers {
-    _running: Vec<(Process, TempDir)>,
+    running: Vec<(Process, TempDir)>,
 }
 
 impl Servers {
@@ -31,12 +33,8 @@ impl Servers {
         for (server, machine) in world.servers() {
             let folder = TempDir::new().context("cannot make a folder for nsd")?;
             let listen = world.listen_address(server, port);
-            write_configuration(folder.path(), listen)?;
-            let log = File::create(folder.path().join("log"))?;
-            let mut command = Command::new("nsd");
-            command.args(["-d", "-c"]).arg(folder.path().join("nsd.conf"));
-            command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-            running.push((machine.start(&mut command)?, folder));
+            write_configuration(folder.path(), listen, machine.address())?;
+            running.push((launch(machine, folder.path())?, folder));
         }
         for ((server, machine), (process, folder)) in world.servers().zip(&mut running) {
             let listen = world.listen_address(server, port);
@@ -45,8 +43,32 @@ impl Servers {
                 .with_context(|| format!("nsd said: {}", read_log(folder.path())))
                 .with_context(|| format!("nsd does not answer on {listen} in {}", machine.name()))?;
         }
-        Ok(Self { _running: running })
+        Ok(Self { running })
     }
+
+    /// Ends one and starts it again; whether it answers by then is not asked.
+    pub fn restart(&mut self, world: &World, server: Server) -> Result<()> {
+        let (process, folder) = &mut self.running[usize::from(server.0) - 1];
+        process.signal(Signal::SIGTERM)?;
+        ensure!(
+            process.await_end(START_LIMIT)?,
+            "nsd survives SIGTERM for {START_LIMIT:?}: {}",
+            read_log(folder.path())
+        );
+        *process = launch(world.server(server), folder.path())?;
+        Ok(())
+    }
+}
+
+fn launch(machine: &Machine, folder: &Path) -> Result<Process> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))?;
+    let mut command = Command::new("nsd");
+    command.args(["-d", "-c"]).arg(folder.join("nsd.conf"));
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    machine.start(&mut command)
 }
 
 fn await_answer(process: &mut Process, listen: SocketAddrV4) -> Result<()> {
@@ -62,17 +84,23 @@ fn await_answer(process: &mut Process, listen: SocketAddrV4) -> Result<()> {
     Ok(())
 }
 
-/// Nothing outside `folder` is read or written, and no client is ever rate limited.
-fn write_configuration(folder: &Path, listen: SocketAddrV4) -> Result<()> {
+/// Nothing outside `folder` is read or written, and no client is ever rate limited. It answers on the machine's own
+/// address as well: there it is asked whether it is up.
+fn write_configuration(folder: &Path, listen: SocketAddrV4, own: Ipv4Addr) -> Result<()> {
     let place = folder.display();
+    let mut addresses = vec![*listen.ip(), own];
+    addresses.dedup();
+    let addresses = addresses.iter().fold(String::new(), |mut lines, address| {
+        let _ = writeln!(lines, "  ip-address: {address}");
+        lines
+    });
     let configuration = format!(
-        "server:\n\
-         \x20 ip-address: {}\n  port: {}\n  server-count: 1\n  do-ip6: no\n  username: \"\"\n  zonesdir: \"{place}\"\n\
+        "server:\n{addresses}\
+         \x20 port: {}\n  server-count: 1\n  do-ip6: no\n  username: \"\"\n  zonesdir: \"{place}\"\n\
          \x20 database: \"\"\n  pidfile: \"{place}/pid\"\n  zonelistfile: \"{place}/zone.list\"\n\
          \x20 xfrdfile: \"{place}/xfrd.state\"\n  xfrdir: \"{place}\"\n  rrl-ratelimit: 0\n\
          remote-control:\n  control-enable: no\n\
          zone:\n  name: {ZONE}\n  zonefile: zone\n",
-        listen.ip(),
         listen.port()
     );
     let mut zone = format!(

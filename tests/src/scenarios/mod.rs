@@ -5,7 +5,9 @@ mod broken_observer;
 mod configured;
 mod daemon_crashes;
 mod daemon_killed;
+mod doctor;
 mod doctored;
+mod documented;
 mod edges;
 mod flow_table_full;
 mod flows_shown;
@@ -26,9 +28,11 @@ mod operator;
 mod package;
 mod pinned_migrate;
 mod pins_cleaned;
+mod rolling_restart;
 mod sctp_drained;
 mod situations;
 mod sysctl_put_back;
+mod top_shown;
 mod watch;
 mod weight_restored;
 
@@ -65,5 +69,9 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
     package::SCENARIO,
+    rolling_restart::SCENARIO,
+    doctor::SCENARIO,
+    documented::SCENARIO,
+    top_shown::SCENARIO,
     situations::SCENARIO,
 ];

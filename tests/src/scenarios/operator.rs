@@ -108,7 +108,7 @@ impl<'world> Bench<'world> {
     }
 
     fn weights(&self) -> Result<[Option<i32>; 2]> {
-        let weight = |place| Ok(self.world.director().row(place)?.map(|row| row.weight));
+        let weight = |place| anyhow::Ok(self.world.director().row(place)?.map(|row| row.weight));
         let [first, second] = self.places;
         anyhow::Ok([weight(first)?, weight(second)?])
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, value_parser};
 
 use crate::api::DEFAULT_SOCKET;
-use crate::config::{DaemonSettings, FEWEST_FLOWS, LogFormat, MOST_FLOWS};
+use crate::config::{DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, LogFormat, MOST_FLOWS};
 use crate::supervise::{Preference, Rung, Sources};
 
 #[derive(Debug, Clone, Args)]
@@ -80,7 +80,7 @@ impl Options {
             state: self
                 .state
                 .or(configured.state)
-                .unwrap_or_else(|| "/var/lib/ipvsdrain".into()),
+                .unwrap_or_else(|| DEFAULT_STATE.into()),
             log: self.log.or(configured.log).unwrap_or_default(),
             sources: Sources {
                 object: self.object,

@@ -14,7 +14,7 @@ use clap::Args;
 
 use super::{Daemonward, Target, exit};
 use crate::api::client::ClientError;
-use crate::api::{DrainView, Problem, ProblemKind, ServerName};
+use crate::api::{DrainView, Problem, ProblemKind, ServerName, Status};
 
 pub(super) use deadline::span;
 
@@ -60,5 +60,13 @@ impl Explain {
                 Ok(ExitCode::from(exit::ERROR))
             }
         }
+    }
+}
+
+/// The same for whoever has the status already.
+pub(super) fn sentences(status: &Status, name: &ServerName, drain: Option<&DrainView>) -> Vec<String> {
+    match drain {
+        Some(drain) => drain::lines(drain),
+        None => vec![no_drain::sentence(status, name).unwrap_or_else(|missing| missing)],
     }
 }
