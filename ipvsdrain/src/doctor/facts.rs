@@ -53,6 +53,8 @@ pub struct Observing {
     pub rights: Result<(), String>,
     /// The layout of ip_vs is known: its type information and addresses can be read. Else why not.
     pub layout: Result<(), String>,
+    /// Where it is not: a lower rung of the ladder may do.
+    pub lower_rung: bool,
     /// The probe can be an fentry program.
     pub fentry: bool,
     /// The kernel has kprobes for perf.

@@ -67,6 +67,7 @@ pub async fn gather(asked: &Asked) -> Facts {
             rights: outlook.rights.map_err(|error| error.to_string()),
             fentry: matches!(outlook.layout, Ok(true)),
             layout: outlook.layout.map(drop).map_err(|error| error.to_string()),
+            lower_rung: outlook.lower_rung,
             kprobes: outlook.kprobes,
         },
         missing_capabilities: missing_capabilities(),

@@ -118,6 +118,12 @@ fn layout(facts: &Facts) -> Check {
         Err(why) if facts.ip_vs == IpVs::NotLoaded => {
             Check::new("type information", Verdict::Fail, why, "load ip_vs first")
         }
+        Err(why) if !facts.observing.lower_rung => Check::new(
+            "type information",
+            Verdict::Fail,
+            why,
+            "nothing can be observed, and drains are held",
+        ),
         Err(why) => Check::new(
             "type information",
             Verdict::Warn,

@@ -26,6 +26,7 @@ pub(crate) fn healthy() -> Facts {
         observing: Observing {
             rights: Ok(()),
             layout: Ok(()),
+            lower_rung: false,
             fentry: true,
             kprobes: true,
         },
@@ -90,11 +91,16 @@ fn on_a_healthy_host_everything_is_ok() {
 }
 
 type Change = Box<dyn FnOnce(&mut Facts)>;
-
 /// A check, what is different from the healthy host, the verdict, and a word of what is said.
-fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
+type Row = (&'static str, Change, Verdict, &'static str);
+
+fn boxed(change: fn(&mut Facts)) -> Change {
+    Box::new(change)
+}
+
+/// The kernel and its table.
+fn kernel_rows() -> Vec<Row> {
     use Verdict::{Fail, Ok as Fine, Warn};
-    let boxed = |change: fn(&mut Facts)| -> Change { Box::new(change) };
     vec![
         ("kernel", boxed(|f| f.kernel = "5.8.0-1".into()), Warn, "flush"),
         (
@@ -119,6 +125,13 @@ fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
             Fail,
             "CAP_NET_ADMIN",
         ),
+    ]
+}
+
+/// What may be done and observed.
+fn rights_rows() -> Vec<Row> {
+    use Verdict::{Fail, Ok as Fine, Warn};
+    vec![
         (
             "capabilities",
             boxed(|f| f.missing_capabilities = Some(vec!["CAP_SYS_ADMIN"])),
@@ -139,9 +152,15 @@ fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
         ),
         (
             "type information",
-            boxed(|f| f.observing.layout = Err("none".into())),
+            boxed(|f| (f.observing.layout, f.observing.lower_rung) = (Err("none".into()), true)),
             Warn,
             "rung",
+        ),
+        (
+            "type information",
+            boxed(|f| f.observing.layout = Err("addresses are hidden".into())),
+            Fail,
+            "drains are held",
         ),
         (
             "probe",
@@ -183,6 +202,13 @@ fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
             Warn,
             "unknown",
         ),
+    ]
+}
+
+/// What the daemon lives with.
+fn host_rows() -> Vec<Row> {
+    use Verdict::{Fail, Ok as Fine, Warn};
+    vec![
         (
             "bpf file system",
             boxed(|f| f.bpf = Folder::Missing),
@@ -258,6 +284,13 @@ fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
             Fail,
             "full",
         ),
+    ]
+}
+
+/// Who else is there, and what time it is.
+fn other_rows() -> Vec<Row> {
+    use Verdict::{Fail, Ok as Fine, Warn};
+    vec![
         (
             "other controllers",
             boxed(|f| f.controllers = vec!["keepalived".into()]),
@@ -294,7 +327,12 @@ fn table() -> Vec<(&'static str, Change, Verdict, &'static str)> {
 
 #[test]
 fn each_verdict_has_its_cause_and_its_remedy() {
-    for (name, change, verdict, word) in table() {
+    for (name, change, verdict, word) in kernel_rows()
+        .into_iter()
+        .chain(rights_rows())
+        .chain(host_rows())
+        .chain(other_rows())
+    {
         let found = check(name, change);
         assert_eq!(found.verdict, verdict, "{found:?}");
         let said = format!("{} {}", found.found, found.advice);
@@ -332,7 +370,7 @@ fn each_setting_says_what_it_means_for_drains() {
         (Verdict::Fail, "empty")
     );
     let forbidden = check("net.ipv4.vs.expire_nodest_conn", |facts| {
-        facts.policy.sysctl = SysctlUse::Never
+        facts.policy.sysctl = SysctlUse::Never;
     });
     assert_eq!(forbidden.verdict, Verdict::Warn);
     assert!(

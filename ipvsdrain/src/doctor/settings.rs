@@ -8,6 +8,9 @@ use crate::drain::SysctlUse;
 
 const PREFIX: &str = "net.ipv4.vs";
 
+/// What a value means.
+type Judge = fn(&str, &Facts) -> (Verdict, String);
+
 /// One check per setting.
 pub(super) fn judge(facts: &Facts) -> Vec<Check> {
     if facts.ip_vs == IpVs::NotLoaded {
@@ -18,7 +21,6 @@ pub(super) fn judge(facts: &Facts) -> Vec<Check> {
             "load ip_vs first",
         )];
     }
-    type Judge = fn(&str, &Facts) -> (Verdict, String);
     let known: [(&str, Judge); 8] = [
         ("expire_nodest_conn", expire_nodest_conn),
         ("expire_quiescent_template", expire_quiescent_template),

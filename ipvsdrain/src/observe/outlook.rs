@@ -15,6 +15,8 @@ pub struct Outlook {
     pub rights: Result<(), ObserveError>,
     /// Where the programs read is known; then whether the function can be traced by fentry.
     pub layout: Result<bool, ObserveError>,
+    /// Where it is not known: whether that is what this kernel is, so that a lower rung of the ladder may do.
+    pub lower_rung: bool,
     /// Whether the kernel has kprobes.
     pub kprobes: bool,
 }
@@ -27,6 +29,7 @@ pub fn outlook() -> Outlook {
     });
     Outlook {
         rights: rights::check(),
+        lower_rung: planned.as_ref().is_err_and(ObserveError::is_the_kernels),
         layout: planned,
         kprobes: Path::new(KPROBES).exists(),
     }

@@ -43,28 +43,28 @@ fn run(stage: &mut Stage) -> Result<Value> {
     let daemon = Daemon::start(&world, &[])?;
     daemon.publish()?;
     let director = world.director().machine();
-    let state = folder.path().join("deep/state");
-    let state = state.to_str().context("a path of this lab is text")?;
+    let journal = folder.path().join("deep/state");
+    let journal = journal.to_str().context("a path of this lab is text")?;
 
     // The folder alone is missing, and --fix makes it.
-    let found = look(director, state, &[], &[])?;
+    let found = look(director, journal, &[], &[])?;
     found.is("state folder", "fail", 1)?;
-    let found = look(director, state, &["--fix"], &[])?;
+    let found = look(director, journal, &["--fix"], &[])?;
     found.repaired(&["mode 750"])?;
     found.healthy()?;
     stage.progress(json!({"step": "healthy", "found": found.report}));
-    let found = look(director, state, &["--fix"], &[])?;
+    let found = look(director, journal, &["--fix"], &[])?;
     found.repaired(&[])?;
 
     umount(BPF).context("cannot unmount the bpf file system")?;
-    let found = look(director, state, &[], &[])?;
+    let found = look(director, journal, &[], &[])?;
     found.is("bpf file system", "warn", 0)?;
-    let found = look(director, state, &["--fix"], &[])?;
+    let found = look(director, journal, &["--fix"], &[])?;
     found.repaired(&["mounted a bpf file system"])?;
     found.healthy()?;
 
     director.set_sysctl(ESTIMATION, "0")?;
-    let found = look(director, state, &["--fix"], &[])?;
+    let found = look(director, journal, &["--fix"], &[])?;
     found.is(ESTIMATION, "fail", 1)?;
     found.repaired(&[])?;
     ensure!(director.sysctl(ESTIMATION)? == "0", "--fix set a sysctl");
@@ -75,25 +75,25 @@ fn run(stage: &mut Stage) -> Result<Value> {
         CapabilitySet::BPF,
         CapabilitySet::SYS_ADMIN,
     ];
-    let found = look(director, state, &[], &missing)?;
+    let found = look(director, journal, &[], &missing)?;
     for name in ["table", "capabilities", "probe"] {
         found.is(name, "fail", 1)?;
     }
 
     drop(daemon);
-    let found = look(director, state, &[], &[])?;
+    let found = look(director, journal, &[], &[])?;
     found.is("daemon", "warn", 0)?;
 
     // The table keeps the module in use; the world goes with it.
     drop(world);
     unload()?;
-    let found = look_here(state, &[])?;
+    let found = look_here(journal, &[])?;
     found.is("ip_vs", "fail", 1)?;
     ensure!(
         !Path::new(MODULE).exists(),
         "the doctor loaded ip_vs without being asked to mend"
     );
-    let found = look_here(state, &["--fix"])?;
+    let found = look_here(journal, &["--fix"])?;
     found.repaired(&["loaded ip_vs"])?;
     found.is("ip_vs", "ok", 0)?;
     Ok(found.report)

@@ -95,7 +95,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
         account.faults(5)
     );
     // Made by an example.
-    let state = Path::new("/var/lib/ipvsdrain");
-    std::fs::remove_dir(state).with_context(|| format!("`doctor --fix` did not make {}", state.display()))?;
+    let made = Path::new("/var/lib/ipvsdrain");
+    std::fs::remove_dir(made).with_context(|| format!("`doctor --fix` did not make {}", made.display()))?;
     Ok(json!({"examples": run, "datagrams": account.sent()}))
 }
