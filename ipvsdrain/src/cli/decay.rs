@@ -68,7 +68,7 @@ fn seconds_to_none(samples: &[Sample]) -> Option<f64> {
     let (first, last) = (samples.first()?, samples.last()?);
     let middle = samples
         .iter()
-        .rfind(|sample| sample.at <= (first.at + last.at) / 2.0)?;
+        .rfind(|sample| sample.at <= f64::midpoint(first.at, last.at))?;
     // In both halves: what fell once and then stands still does not fall.
     let falls = middle.live > last.live && first.live >= middle.live;
     if !falls || last.live == 0 || last.at - first.at < SHORTEST_SECS {

@@ -48,7 +48,10 @@ impl Drain {
         let selected = self.selection.selected()?;
         if self.dry_run {
             let names = plan::names(&client, &selected).await?;
-            return plan::show(&plan::plans(&client, &self.order, &names).await?, self.json);
+            return Ok(plan::show(
+                &plan::plans(&client, &self.order, &names).await?,
+                self.json,
+            ));
         }
         let (begun, left_out) = match selected {
             Selected::One(name) => (vec![client.drain(&self.order.request(name)).await?], 0),
@@ -58,7 +61,7 @@ impl Drain {
                 let plans = plan::plans(&client, &self.order, &names).await?;
                 let going = admitted(&plans, self.order.force)?;
                 if must_ask {
-                    eprint!("{}\n", plan::render(&plans));
+                    eprintln!("{}", plan::render(&plans));
                     if !consent::ask(&format!("Drain {} real servers?", going.len()))? {
                         eprintln!("ipvsdrain: nothing was changed");
                         return Ok(ExitCode::from(exit::CANCELLED));

@@ -36,7 +36,7 @@ impl Plan {
         let client = self.daemon.client();
         let names = names(&client, &self.selection.selected()?).await?;
         let plans = plans(&client, &self.order, &names).await?;
-        show(&plans, self.json)
+        Ok(show(&plans, self.json))
     }
 }
 
@@ -91,14 +91,14 @@ fn together(plans: &mut [PlanView]) {
 }
 
 /// Prints plans, and tells by the code whether all would begin.
-pub(super) fn show(plans: &[PlanView], as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn show(plans: &[PlanView], as_json: bool) -> ExitCode {
     if as_json {
         println!("{}", json!({ "plans": plans }));
     } else {
         print!("{}", render(plans));
     }
     let all = plans.iter().all(|plan| plan.would == Would::Begin);
-    Ok(ExitCode::from(if all { exit::DONE } else { exit::REFUSED }))
+    ExitCode::from(if all { exit::DONE } else { exit::REFUSED })
 }
 
 /// A table, and what does not fit into it.

@@ -182,7 +182,7 @@ pub(super) fn ahead(view: &DrainView, samples: &Samples) -> String {
     let told = [packets, none_left, removal, deadline];
     told.into_iter()
         .flatten()
-        .map(|part| format!("; {part}"))
+        .flat_map(|part| ["; ".to_owned(), part])
         .collect()
 }
 

@@ -48,12 +48,7 @@ pub(super) fn in_table(host: &Host, status: &Status) -> Result<Vec<ServerName>, 
         };
         listed.servers.iter().map(move |listed| name(listed.server))
     });
-    matching(
-        host,
-        all,
-        "no service has a real server",
-        "real servers there are",
-    )
+    matching(host, all, "no service has a real server", "the nearest are")
 }
 
 /// Every drain of this host that can be undone.
