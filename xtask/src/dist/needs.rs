@@ -54,7 +54,7 @@ fn newest(binary: &[u8]) -> anyhow::Result<BTreeMap<&'static str, Vec<u32>>> {
         .verneed
         .as_ref()
         .context("no symbol of the binary has a version")?;
-    for need in &needs {
+    for need in needs {
         let file = elf
             .dynstrtab
             .get_at(need.vn_file)
