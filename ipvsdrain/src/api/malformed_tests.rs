@@ -55,16 +55,16 @@ const QUERIES: [&str; 6] = [
 #[tokio::test]
 async fn what_cannot_be_read_is_refused_with_the_place() {
     with_daemon(|client, socket| async move {
-        let mut said = String::new();
+        let mut said = Vec::new();
         for (path, body) in BODIES {
             let (status, answer) = raw::exchange(&socket, "POST", path, body).await;
-            said += &format!("POST {path} {body}\n  {status} {answer}\n");
+            said.push(format!("POST {path} {body}\n  {status} {answer}"));
         }
         for path in QUERIES {
             let (status, answer) = raw::exchange(&socket, "GET", path, "").await;
-            said += &format!("GET {path}\n  {status} {answer}\n");
+            said.push(format!("GET {path}\n  {status} {answer}"));
         }
-        insta::assert_snapshot!(said);
+        insta::assert_snapshot!(said.join("\n"));
         assert!(
             client.status().await.unwrap().drains.is_empty(),
             "nothing was begun"

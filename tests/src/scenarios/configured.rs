@@ -36,7 +36,7 @@ const TABLE: &str = "\
 const OPERATORS: u32 = 4001;
 const WATCHERS: u32 = 4002;
 const SOMEBODY: u32 = 1000;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn run(_stage: &mut Stage) -> Result<Value> {
     let groups = fs::read_to_string("/etc/group").context("cannot read /etc/group")?;
