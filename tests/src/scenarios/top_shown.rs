@@ -70,8 +70,8 @@ fn run(_: &mut Stage) -> Result<Value> {
     screen.await_text("pooled")?;
 
     let drain = daemon.begin_drain(place, &[])?;
+    screen.await_text("drains under way 1")?;
     screen.await_text(&format!("{} {}", place.service, place.server))?;
-    screen.await_text("quiet")?;
     let end = drain.finish(LIMIT)?;
     ensure!(
         end.code == Some(0),
@@ -93,16 +93,15 @@ fn run(_: &mut Stage) -> Result<Value> {
     Ok(json!({"shown": place.server}))
 }
 
-/// What was drawn so far, escape sequences and all. Cells that did not change are not drawn again, so a text is found only
-/// where it is new.
+/// What the terminal shows, as a person would see it.
 struct Screen {
-    drawn: Arc<Mutex<Vec<u8>>>,
+    shown: Arc<Mutex<vt100::Parser>>,
 }
 
 impl Screen {
     fn read(mut terminal: File) -> Self {
-        let drawn = Arc::new(Mutex::new(Vec::new()));
-        let sink = Arc::clone(&drawn);
+        let shown = Arc::new(Mutex::new(vt100::Parser::new(SIZE.ws_row, SIZE.ws_col, 0)));
+        let sink = Arc::clone(&shown);
         thread::spawn(move || {
             let mut room = [0; 4096];
             // It ends with the last program on the other end.
@@ -112,15 +111,15 @@ impl Screen {
                 }
                 sink.lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .extend_from_slice(&room[..length]);
+                    .process(&room[..length]);
             }
         });
-        Self { drawn }
+        Self { shown }
     }
 
     fn text(&self) -> String {
-        let drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&drawn).into_owned()
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.screen().contents()
     }
 
     fn await_text(&self, wanted: &str) -> Result<()> {
@@ -128,7 +127,7 @@ impl Screen {
         while !self.text().contains(wanted) {
             ensure!(
                 clock::now() < deadline,
-                "`{wanted}` is not on the screen: {:?}",
+                "`{wanted}` is not on the screen:\n{}",
                 self.text()
             );
             clock::pass(Duration::from_millis(100));
