@@ -60,9 +60,14 @@ impl<'a> Installed<'a> {
     }
 
     pub(super) fn step(&mut self, name: &str) -> Result<()> {
-        self.stage.progress(json!({"step": name}));
-        self.told.push(json!({"step": name}));
+        self.record(json!({"step": name}));
         Ok(())
+    }
+
+    /// Whoever follows the scenario sees it at once, and it goes into the result.
+    fn record(&mut self, what: Value) {
+        self.stage.progress(what.clone());
+        self.told.push(what);
     }
 
     /// Runs a command, however it ends.
@@ -74,8 +79,7 @@ impl<'a> Installed<'a> {
             text: text(&output.stdout) + &text(&output.stderr),
         };
         let lines: Vec<_> = told.text.lines().collect();
-        self.told
-            .push(json!({"command": words.join(" "), "code": told.code, "said": lines}));
+        self.record(json!({"command": words.join(" "), "code": told.code, "said": lines}));
         Ok(told)
     }
 
@@ -83,15 +87,14 @@ impl<'a> Installed<'a> {
     pub(super) fn done(&mut self, words: &[&str]) -> Result<String> {
         let told = self.told(words)?;
         if told.code != Some(0) {
-            let log = self
-                .system
-                .output(&["journalctl", "--no-pager", "--lines=60", "--output=cat"])?;
+            let look = "ipvsdrain status; journalctl --no-pager --lines=60 --output=cat";
+            let seen = self.system.output(&["sh", "-c", look])?;
             bail!(
-                "`{}` ended with {:?}: {}\nthe system's log: {}",
+                "`{}` ended with {:?}: {}\nthe status and the system's log: {}",
                 words.join(" "),
                 told.code,
                 told.text,
-                String::from_utf8_lossy(&log.stdout)
+                String::from_utf8_lossy(&seen.stdout)
             );
         }
         Ok(told.text)
@@ -127,7 +130,8 @@ impl<'a> Installed<'a> {
                 .output(&["journalctl", "--no-pager", "--output=cat", "--unit", unit])?;
             let log = String::from_utf8_lossy(&output.stdout);
             if let Some(line) = log.lines().rev().find(|line| line.contains(words)) {
-                self.told.push(json!({"logged": line}));
+                let line = line.to_owned();
+                self.record(json!({"logged": line}));
                 return Ok(());
             }
             ensure!(

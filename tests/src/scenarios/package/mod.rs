@@ -173,7 +173,7 @@ fn drain(system: &mut Installed<'_>, service: &str, server: &str) -> Result<()> 
         );
     }
     system.step("a drain")?;
-    let end = system.done(&["ipvsdrain", "drain", service, server, "--wait"])?;
+    let end = system.done(&["ipvsdrain", "drain", service, server, "--wait", "--timeout=90"])?;
     ensure!(
         end.contains("proven empty") && end.contains("0 packets lost"),
         "{end}"
