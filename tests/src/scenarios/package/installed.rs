@@ -39,9 +39,20 @@ impl<'a> Installed<'a> {
     /// Gives the system a dpkg that has never heard of us, and takes the lab's own ipvsdrain away.
     pub(super) fn new(system: System<'a>, stage: &'a mut Stage) -> Result<Self> {
         let root = system.root();
-        for folder in ["info", "updates", "triggers"] {
-            let path = root.join("var/lib/dpkg").join(folder);
+        for folder in [
+            "var/lib/dpkg/info",
+            "var/lib/dpkg/updates",
+            "var/lib/dpkg/triggers",
+            "var/tmp",
+        ] {
+            let path = root.join(folder);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        let lists = DEPENDED_ON.map(|(name, _)| format!("var/lib/dpkg/info/{name}.list"));
+        // Every Debian has them.
+        let passwords = ["etc/shadow", "etc/gshadow"].map(str::to_owned);
+        for file in lists.iter().chain(&passwords) {
+            fs::write(root.join(file), "").with_context(|| format!("cannot write /{file}"))?;
         }
         let packages = DEPENDED_ON.map(|(name, version)| {
             format!(
