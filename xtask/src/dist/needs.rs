@@ -54,7 +54,7 @@ fn newest(binary: &[u8]) -> anyhow::Result<BTreeMap<&'static str, Vec<u32>>> {
         .verneed
         .as_ref()
         .context("no symbol of the binary has a version")?;
-    for need in needs.iter() {
+    for need in needs {
         let file = elf
             .dynstrtab
             .get_at(need.vn_file)
@@ -62,7 +62,7 @@ fn newest(binary: &[u8]) -> anyhow::Result<BTreeMap<&'static str, Vec<u32>>> {
         let Some((_, prefix, package)) = LIBRARIES.iter().find(|(name, ..)| *name == file) else {
             bail!("the binary needs {file}, and which package has that is not known here");
         };
-        for symbol in need.iter() {
+        for symbol in &need {
             let name = elf
                 .dynstrtab
                 .get_at(symbol.vna_name)

@@ -74,7 +74,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
     let paranoid = fs::read(PARANOID).with_context(|| format!("cannot read {PARANOID}"))?;
 
     let mut system = Installed::new(System::boot(world.director().machine())?, stage)?;
-    system.step("a fresh system")?;
+    system.step("a fresh system");
     let files = system.files()?;
     install(&mut system)?;
     let flow = UdpFlow {
@@ -93,12 +93,12 @@ fn run(stage: &mut Stage) -> Result<Value> {
         &places[1].server.to_string(),
     )?;
     restarts(&mut system, number)?;
-    system.step("the sandbox")?;
+    system.step("the sandbox");
     let exposure = exposure(&mut system)?;
     remove(&mut system)?;
     fs::write(PARANOID, paranoid).with_context(|| format!("cannot write {PARANOID}"))?;
 
-    system.step("what is left")?;
+    system.step("what is left");
     let left: Vec<String> = system.files()?.difference(&files).cloned().collect();
     ensure!(left.is_empty(), "the purge left {left:?}");
     for name in ["ipvsdrain", "ipvsdrain-read"] {
@@ -134,7 +134,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
 }
 
 fn install(system: &mut Installed<'_>) -> Result<()> {
-    system.step("install")?;
+    system.step("install");
     system.done(&["dpkg", "-i", "/ipvsdrain.deb"])?;
     for (question, answer) in [("is-active", "inactive"), ("is-enabled", "disabled")] {
         let said = system.told(&["systemctl", question, UNIT])?;
@@ -158,7 +158,7 @@ fn install(system: &mut Installed<'_>) -> Result<()> {
 
 /// One whole drain by the daemon as it is installed.
 fn drain(system: &mut Installed<'_>, service: &str, server: &str) -> Result<()> {
-    system.step("start")?;
+    system.step("start");
     system.done(&["systemctl", "start", UNIT])?;
     system.await_status("an answer", |_| true)?;
     system.done(&["systemctl", "status", UNIT])?;
@@ -177,7 +177,7 @@ fn drain(system: &mut Installed<'_>, service: &str, server: &str) -> Result<()> 
             "no socket is `{door}`: {user}"
         );
     }
-    system.step("a drain")?;
+    system.step("a drain");
     let end = system.done(&["ipvsdrain", "drain", service, server, "--wait", "--timeout=90"])?;
     ensure!(
         end.contains("proven empty") && end.contains("0 packets lost"),
@@ -188,7 +188,7 @@ fn drain(system: &mut Installed<'_>, service: &str, server: &str) -> Result<()> 
 
 /// Begins a drain that has no end, and returns its number.
 fn begin(system: &mut Installed<'_>, service: &str, server: &str) -> Result<u64> {
-    system.step("a restart in mid-drain")?;
+    system.step("a restart in mid-drain");
     system.done(&["ipvsdrain", "drain", service, server])?;
     let status = system.await_status("a live flow", |status| is_live(&unfinished(status)))?;
     system.done(&["ipvsdrain", "status"])?;
@@ -208,12 +208,12 @@ fn restarts(system: &mut Installed<'_>, number: u64) -> Result<()> {
     system.await_log(UNIT, "its watch goes on")?;
     system.done(&["ipvsdrain", "status"])?;
 
-    system.step("a reload")?;
+    system.step("a reload");
     system.done(&["systemctl", "reload", UNIT])?;
     system.await_log(UNIT, "configuration reloaded")?;
     system.await_status("the drain after a reload", goes_on)?;
 
-    system.step("a restart in mid-drain, without CAP_SYS_ADMIN")?;
+    system.step("a restart in mid-drain, without CAP_SYS_ADMIN");
     system.done(&["sh", "-c", &format!("echo 2 > {PARANOID}")])?;
     let folder = format!("/etc/systemd/system/{UNIT}.d");
     system.done(&["mkdir", "-p", &folder])?;
@@ -226,7 +226,7 @@ fn restarts(system: &mut Installed<'_>, number: u64) -> Result<()> {
     })?;
     system.done(&["ipvsdrain", "status"])?;
 
-    system.step("an upgrade in mid-drain")?;
+    system.step("an upgrade in mid-drain");
     let process = ["systemctl", "show", "--property=MainPID", UNIT];
     let old = system.done(&process)?;
     system.done(&["dpkg", "-i", "/ipvsdrain.deb"])?;
@@ -257,7 +257,7 @@ fn exposure(system: &mut Installed<'_>) -> Result<Value> {
 }
 
 fn remove(system: &mut Installed<'_>) -> Result<()> {
-    system.step("stop")?;
+    system.step("stop");
     system.done(&["systemctl", "stop", UNIT])?;
     let said = system.told(&["systemctl", "is-active", UNIT])?;
     ensure!(
@@ -265,22 +265,21 @@ fn remove(system: &mut Installed<'_>) -> Result<()> {
         "after a stop the unit is {}",
         said.text
     );
-    system.step("removal in mid-drain")?;
+    system.step("removal in mid-drain");
     system.done(&["systemctl", "start", UNIT])?;
     system.await_status("the drain after a stop", |status| is_live(&unfinished(status)))?;
     let removal = system.done(&["dpkg", "-r", "ipvsdrain"])?;
     ensure!(removal.contains("1 drains are not over"), "{removal}");
     ensure!(!system.exists(PINS), "the removal left {PINS}");
-    system.step("purge")?;
+    system.step("purge");
     system.done(&["dpkg", "-P", "ipvsdrain"]).map(drop)
 }
 
 /// The drain that is not over; null if there is none.
 fn unfinished(status: &Value) -> Value {
-    let drains = status["drains"].as_array().into_iter().flatten();
+    let mut drains = status["drains"].as_array().into_iter().flatten();
     drains
-        .filter(|drain| drain["over"] == false)
-        .last()
+        .rfind(|drain| drain["over"] == false)
         .cloned()
         .unwrap_or_default()
 }
