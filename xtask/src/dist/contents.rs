@@ -24,8 +24,8 @@ const FILES: [(&str, &str); 10] = [
     ),
     ("packaging/sysusers.conf", "usr/lib/sysusers.d/ipvsdrain.conf"),
     (
-        "packaging/cheaper-probe.conf",
-        "usr/share/doc/ipvsdrain/examples/cheaper-probe.conf",
+        "packaging/fewer-rights.conf",
+        "usr/share/doc/ipvsdrain/examples/fewer-rights.conf",
     ),
     ("packaging/debian/copyright", "usr/share/doc/ipvsdrain/copyright"),
     ("README.md", "usr/share/doc/ipvsdrain/README.md"),

@@ -40,13 +40,16 @@ pub fn pack(tree: &Path, folder: &Path, moment: &str) -> anyhow::Result<PathBuf>
             .with_context(|| format!("cannot set the mode of {script}"))?;
     }
     let package = folder.join(format!("ipvsdrain_{VERSION}_{architecture}.deb"));
+    let unfinished = tree.with_extension("deb");
     let mut command = Command::new("dpkg-deb");
     // Debian 12 reads xz, and the number of threads shows in it.
     command
         .args(["--root-owner-group", "-Zxz", "--threads-max=1", "--build"])
-        .args([tree, &package])
+        .args([tree, &unfinished])
         .env("SOURCE_DATE_EPOCH", moment);
     run_for(&mut command)?;
+    // A file of that name is always whole.
+    fs::rename(&unfinished, &package).with_context(|| format!("cannot rename to {}", package.display()))?;
     Ok(package)
 }
 

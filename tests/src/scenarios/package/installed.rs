@@ -39,9 +39,20 @@ impl<'a> Installed<'a> {
     /// Gives the system a dpkg that has never heard of us, and takes the lab's own ipvsdrain away.
     pub(super) fn new(system: System<'a>, stage: &'a mut Stage) -> Result<Self> {
         let root = system.root();
-        for folder in ["info", "updates", "triggers"] {
-            let path = root.join("var/lib/dpkg").join(folder);
+        for folder in [
+            "var/lib/dpkg/info",
+            "var/lib/dpkg/updates",
+            "var/lib/dpkg/triggers",
+            "var/tmp",
+        ] {
+            let path = root.join(folder);
             fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        }
+        let lists = DEPENDED_ON.map(|(name, _)| format!("var/lib/dpkg/info/{name}.list"));
+        // Every Debian has them.
+        let passwords = ["etc/shadow", "etc/gshadow"].map(str::to_owned);
+        for file in lists.iter().chain(&passwords) {
+            fs::write(root.join(file), "").with_context(|| format!("cannot write /{file}"))?;
         }
         let packages = DEPENDED_ON.map(|(name, version)| {
             format!(
@@ -59,10 +70,14 @@ impl<'a> Installed<'a> {
         })
     }
 
-    pub(super) fn step(&mut self, name: &str) -> Result<()> {
-        self.stage.progress(json!({"step": name}));
-        self.told.push(json!({"step": name}));
-        Ok(())
+    pub(super) fn step(&mut self, name: &str) {
+        self.record(json!({"step": name}));
+    }
+
+    /// Whoever follows the scenario sees it at once, and it goes into the result.
+    fn record(&mut self, what: Value) {
+        self.stage.progress(what.clone());
+        self.told.push(what);
     }
 
     /// Runs a command, however it ends.
@@ -74,8 +89,7 @@ impl<'a> Installed<'a> {
             text: text(&output.stdout) + &text(&output.stderr),
         };
         let lines: Vec<_> = told.text.lines().collect();
-        self.told
-            .push(json!({"command": words.join(" "), "code": told.code, "said": lines}));
+        self.record(json!({"command": words.join(" "), "code": told.code, "said": lines}));
         Ok(told)
     }
 
@@ -83,15 +97,14 @@ impl<'a> Installed<'a> {
     pub(super) fn done(&mut self, words: &[&str]) -> Result<String> {
         let told = self.told(words)?;
         if told.code != Some(0) {
-            let log = self
-                .system
-                .output(&["journalctl", "--no-pager", "--lines=60", "--output=cat"])?;
+            let look = "ipvsdrain status; journalctl --no-pager --lines=60 --output=cat";
+            let seen = self.system.output(&["sh", "-c", look])?;
             bail!(
-                "`{}` ended with {:?}: {}\nthe system's log: {}",
+                "`{}` ended with {:?}: {}\nthe status and the system's log: {}",
                 words.join(" "),
                 told.code,
                 told.text,
-                String::from_utf8_lossy(&log.stdout)
+                String::from_utf8_lossy(&seen.stdout)
             );
         }
         Ok(told.text)
@@ -127,7 +140,8 @@ impl<'a> Installed<'a> {
                 .output(&["journalctl", "--no-pager", "--output=cat", "--unit", unit])?;
             let log = String::from_utf8_lossy(&output.stdout);
             if let Some(line) = log.lines().rev().find(|line| line.contains(words)) {
-                self.told.push(json!({"logged": line}));
+                let line = line.to_owned();
+                self.record(json!({"logged": line}));
                 return Ok(());
             }
             ensure!(
