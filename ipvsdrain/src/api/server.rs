@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::UnixListener;
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::access::{Access, group_name};
@@ -105,7 +104,7 @@ fn refuses_to_act(access: &Access) -> Router<Handle> {
 }
 
 async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
-    let (services, attached) = ask(&handle, |reply| Command::List { reply }).await?;
+    let (services, attached) = handle.ask(|reply| Command::List { reply }).await?;
     let drains = handle.drains.borrow().iter().map(DrainView::from).collect();
     let journal = JournalView::of(&handle.journal.borrow(), &services);
     Ok(Json(Status {
@@ -121,7 +120,7 @@ async fn begin(
     body: Result<Json<DrainRequest>, JsonRejection>,
 ) -> Result<Json<DrainView>, Problem> {
     let order = body?.0.into();
-    let record = ask(&handle, |reply| Command::Begin { order, reply }).await?;
+    let record = handle.ask(|reply| Command::Begin { order, reply }).await?;
     Ok(Json(DrainView::from(&record)))
 }
 
@@ -130,7 +129,7 @@ async fn plan(
     body: Result<Json<DrainRequest>, JsonRejection>,
 ) -> Result<Json<PlanView>, Problem> {
     let order = body?.0.into();
-    let plan = ask(&handle, |reply| Command::Plan { order, reply }).await?;
+    let plan = handle.ask(|reply| Command::Plan { order, reply }).await?;
     Ok(Json(PlanView::from(&plan)))
 }
 
@@ -139,12 +138,13 @@ async fn restore(
     body: Result<Json<ServerName>, JsonRejection>,
 ) -> Result<Json<DrainView>, Problem> {
     let Json(ServerName { service, server }) = body?;
-    let record = ask(&handle, |reply| Command::Restore {
-        service,
-        server,
-        reply,
-    })
-    .await?;
+    let record = handle
+        .ask(|reply| Command::Restore {
+            service,
+            server,
+            reply,
+        })
+        .await?;
     Ok(Json(DrainView::from(&record)))
 }
 
@@ -188,13 +188,14 @@ async fn flows(
     } = asked;
     check_limit(limit, "flows", LARGEST_LIMIT)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let details = ask(&handle, |reply| Command::Flows {
-        service,
-        server,
-        limit,
-        reply,
-    })
-    .await?;
+    let details = handle
+        .ask(|reply| Command::Flows {
+            service,
+            server,
+            limit,
+            reply,
+        })
+        .await?;
     let drains = handle.drains.borrow();
     let record = drains
         .iter()
@@ -220,7 +221,7 @@ async fn history(
         until: None,
         limit,
     };
-    let records = ask(&handle, |reply| Command::History { filter, reply }).await?;
+    let records = handle.ask(|reply| Command::History { filter, reply }).await?;
     let drains = records.iter().map(PastDrain::from).collect();
     Ok(Json(HistoryView { drains }))
 }
@@ -233,19 +234,6 @@ fn check_limit(limit: u32, of: &str, largest: u32) -> Result<(), Problem> {
         kind: ProblemKind::Malformed,
         error: format!("a limit of {limit} {of} cannot be met: ask for 1 to {largest}"),
     })
-}
-
-async fn ask<T>(
-    handle: &Handle,
-    command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
-) -> Result<T, RequestError> {
-    let (reply, answer) = oneshot::channel();
-    handle
-        .commands
-        .send(command(reply))
-        .await
-        .map_err(|_| RequestError::Stopping)?;
-    answer.await.map_err(|_| RequestError::Stopping)?
 }
 
 impl From<RequestError> for Problem {

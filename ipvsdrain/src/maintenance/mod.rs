@@ -10,7 +10,7 @@ mod wish;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -57,7 +57,7 @@ pub async fn follow(config: watch::Receiver<Config>, handle: Handle) {
 
 /// Asks for what the markers want and is not so yet.
 async fn fulfil(markers: &[Marker], handle: &Handle, said: &mut Said) {
-    let Ok((listing, _)) = ask(handle, |reply| Command::List { reply }).await else {
+    let Ok((listing, _)) = handle.ask(|reply| Command::List { reply }).await else {
         return; // The table cannot be read: what is wanted is not known.
     };
     let records = handle.drains.borrow().clone();
@@ -72,16 +72,17 @@ async fn fulfil(markers: &[Marker], handle: &Handle, said: &mut Said) {
                     why: note.clone(),
                     ..Order::of(key.0, key.1)
                 };
-                ask(handle, |reply| Command::Begin { order, reply }).await
+                handle.ask(|reply| Command::Begin { order, reply }).await
             }
             Wish::Restore { .. } => {
                 let (service, server) = key;
-                ask(handle, |reply| Command::Restore {
-                    service,
-                    server,
-                    reply,
-                })
-                .await
+                handle
+                    .ask(|reply| Command::Restore {
+                        service,
+                        server,
+                        reply,
+                    })
+                    .await
             }
         };
         match answer {
@@ -89,20 +90,6 @@ async fn fulfil(markers: &[Marker], handle: &Handle, said: &mut Said) {
             Err(error) => said.refused(&wish, &error),
         }
     }
-}
-
-async fn ask<T>(
-    handle: &Handle,
-    command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
-) -> Result<T, RequestError> {
-    let (reply, answer) = oneshot::channel();
-    let stopping = |_| RequestError::Stopping;
-    handle
-        .commands
-        .send(command(reply))
-        .await
-        .map_err(|_| RequestError::Stopping)?;
-    answer.await.map_err(stopping)?
 }
 
 /// What was complained of: once, and again when it changes.

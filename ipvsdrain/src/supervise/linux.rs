@@ -11,6 +11,7 @@ use tracing::warn;
 use super::kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 use super::release;
 use super::sysctl::Sysctls;
+use super::watch_fault::WatchFault;
 use crate::clock;
 use crate::drain::{
     self, Arrivals, AtZero, Evidence, Flows, Lacking, Member, Policy, Rung, Scheduler, Server, Setting, Table,
@@ -27,7 +28,7 @@ pub struct Linux {
     ipvs: Ipvs,
     observer: Result<Observer, ObserveError>,
     /// Why the last attempt to watch failed; evidence is unknown for that reason.
-    watch_fault: Option<String>,
+    watch_fault: Option<WatchFault>,
     sysctls: Sysctls,
     flushes_entries: bool,
     /// The real servers of each service with a drain, as last read: a flow may be handed to any of them.
@@ -227,6 +228,14 @@ impl Kernel for Linux {
     }
 
     fn watch(&mut self, service: &VirtualService, server: &RealServer) -> Result<(), Fault> {
+        let now = clock::now();
+        if let Some(fault) = self
+            .watch_fault
+            .as_ref()
+            .filter(|fault| !fault.may_have_passed(now))
+        {
+            return Err(Fault(fault.why.clone()));
+        }
         let neighbours = self.neighbours();
         let watched = match &mut self.observer {
             Ok(observer) => neighbours
@@ -235,7 +244,10 @@ impl Kernel for Linux {
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        self.watch_fault = watched.as_ref().err().cloned();
+        self.watch_fault = watched.as_ref().err().map(|why| WatchFault {
+            at: now,
+            why: why.clone(),
+        });
         watched.map_err(Fault)
     }
 
@@ -263,10 +275,10 @@ impl Kernel for Linux {
             return Evidence::Unknown(error.to_string());
         }
         if !observer.is_watched(service, server) {
-            let why = self
-                .watch_fault
-                .clone()
-                .unwrap_or_else(|| "the watch has not begun yet".to_owned());
+            let why = self.watch_fault.as_ref().map_or_else(
+                || "the watch has not begun yet".to_owned(),
+                |fault| fault.why.clone(),
+            );
             return Evidence::Unknown(why);
         }
         let secs = |secs: u32| Duration::from_secs(u64::from(secs));

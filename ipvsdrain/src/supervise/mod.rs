@@ -22,6 +22,7 @@ mod supervisor;
 mod supervisor_tests;
 pub mod sysctl;
 mod take_up;
+mod watch_fault;
 
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};

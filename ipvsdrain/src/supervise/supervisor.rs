@@ -131,6 +131,19 @@ pub struct Handle {
     pub beats: watch::Receiver<Moment>,
 }
 
+impl Handle {
+    /// Sends a command, made with where its answer is to go, and waits for that.
+    pub async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
+    ) -> Result<T, RequestError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply)).await;
+        sent.map_err(|_| RequestError::Stopping)?;
+        answer.await.map_err(|_| RequestError::Stopping)?
+    }
+}
+
 /// Owns the records of all drains, the journal and the host.
 #[derive(Debug)]
 pub struct Supervisor<K> {
