@@ -13,8 +13,9 @@ use crate::moment::Moment;
 /// By how much the kernel's counter is ahead of the observer's: the packets from before the watch, and any that the
 /// observer missed.
 ///
-/// The counter is late, so what one sample shows is at most the truth, and the largest of all samples comes nearest. It is
-/// exact once the observer saw nothing for so long that the counter has caught up.
+/// The counter is late, so what one sample shows is at most the truth, and the largest of all samples comes nearest. What the
+/// observer misses makes the truth larger. So if a counter that has caught up shows no more than was sampled before, nothing
+/// was missed in between; if the samples were all too small, it shows more, and nothing is concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ahead {
     /// Which watch counted.
@@ -24,10 +25,6 @@ pub struct Ahead {
     /// Since when it is that much: if that was long after a packet that the observer saw, it was one that it missed.
     #[serde(default)]
     since: Moment,
-    /// The counter had caught up when this was sampled. If not, a packet that the observer misses later could make up for
-    /// one that the counter did not show yet.
-    #[serde(default)]
-    exact: bool,
     /// The kernel's table had an open connection in the last sample.
     #[serde(default)]
     active: bool,
@@ -60,7 +57,6 @@ impl Ahead {
                 since: before
                     .filter(|before| before.watched_since == flows.watched_since && before.packets == between)
                     .map_or(now, |before| before.since),
-                exact: caught_up,
                 active,
             }),
         }
@@ -69,10 +65,7 @@ impl Ahead {
     /// Do both still count the same, and did nothing end unseen?
     fn stands(&self, packets: u64, flows: &Flows, active: u32) -> bool {
         let ended = self.active && active == 0;
-        self.exact
-            && !ended
-            && self.watched_since == flows.watched_since
-            && self.packets == Self::between(packets, flows)
+        !ended && self.watched_since == flows.watched_since && self.packets == Self::between(packets, flows)
     }
 
     fn between(packets: u64, flows: &Flows) -> i64 {
@@ -149,11 +142,36 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_never_caught_up_proves_nothing() {
+    fn where_no_sample_came_near_enough_nothing_is_concluded() {
+        // One packet was not shown yet.
         let late = sampled(None, 519, &seen(20, 5), 6);
-        // One was missed since, and the counter shows the one it had not shown.
-        assert_eq!(resumed(late, 599, Some(&seen(100, 20)), 40), at(40));
-        assert_eq!(resumed(late, 600, Some(&seen(100, 20)), 40), at(40));
+        for (missed, packets) in [(0, 600), (1, 601), (2, 602)] {
+            let flows = seen(100, 20);
+            assert_eq!(
+                resumed(late, packets, Some(&flows), 40),
+                at(40),
+                "{missed} missed"
+            );
+        }
+    }
+
+    #[test]
+    fn under_traffic_without_a_pause_the_largest_sample_counts() {
+        let samples = [(519, 20), (522, 22), (523, 24)];
+        let steady = samples.into_iter().fold(None, |before, (packets, seen_packets)| {
+            sampled(
+                before,
+                packets,
+                &seen(seen_packets, seen_packets / 2),
+                seen_packets / 2 + 1,
+            )
+        });
+        assert_eq!(resumed(steady, 600, Some(&seen(100, 20)), 40), at(20));
+        assert_eq!(
+            resumed(steady, 601, Some(&seen(100, 20)), 40),
+            at(40),
+            "one was missed"
+        );
     }
 
     #[test]
