@@ -9,9 +9,13 @@ use std::process::Command;
 #[path = "../../tests/src/documents.rs"]
 mod documents;
 
-const PAGES: [(&str, &str); 2] = [
+const PAGES: [(&str, &str); 3] = [
     ("docs/cli.md", include_str!("../../docs/cli.md")),
     ("docs/operations.md", include_str!("../../docs/operations.md")),
+    (
+        "docs/configuration.md",
+        include_str!("../../docs/configuration.md"),
+    ),
 ];
 
 #[test]

@@ -93,7 +93,11 @@ fn how_drains_end() {
     let one = text(&back, false, restore::said);
     shows!(
         "restore",
-        format!("{one}\n\n{}", text(&back, true, restore::said))
+        format!(
+            "{one}\n\n{}\n\n{}",
+            text(&back, true, restore::said),
+            waiting::render(&back, true, true, restore::said)
+        )
     );
 }
 
