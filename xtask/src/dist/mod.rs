@@ -12,6 +12,7 @@ mod needs;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, ensure};
 
@@ -87,7 +88,8 @@ fn cargo() -> Command {
     command
 }
 
-/// The time that everything in the package gets: `SOURCE_DATE_EPOCH`, else that of the last commit.
+/// The time that everything in the package gets: `SOURCE_DATE_EPOCH`, else that of the last commit. An unpacked archive of
+/// the source knows no commits: its files have that time.
 fn moment() -> anyhow::Result<String> {
     if let Ok(given) = std::env::var("SOURCE_DATE_EPOCH") {
         return Ok(given);
@@ -96,9 +98,17 @@ fn moment() -> anyhow::Result<String> {
         Command::new("git")
             .args(["log", "-1", "--format=%ct"])
             .current_dir(cache::workspace()),
-    )
-    .context("the time of the last commit is not known: set SOURCE_DATE_EPOCH")?;
-    Ok(shown.trim().to_owned())
+    );
+    if let Ok(shown) = shown {
+        return Ok(shown.trim().to_owned());
+    }
+    let lock = cache::workspace().join("Cargo.lock");
+    let written = fs::metadata(&lock).and_then(|data| data.modified());
+    let written = written.with_context(|| format!("cannot read the time of {}", lock.display()))?;
+    let since = written
+        .duration_since(UNIX_EPOCH)
+        .with_context(|| format!("{} is from before 1970: set SOURCE_DATE_EPOCH", lock.display()))?;
+    Ok(since.as_secs().to_string())
 }
 
 fn archive_of(tree: &Path, archive: &Path, moment: &str) -> anyhow::Result<()> {
