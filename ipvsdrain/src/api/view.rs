@@ -68,6 +68,15 @@ pub struct JournalView {
 }
 
 impl JournalView {
+    /// What a server with this weight is called that no drain under way is known of.
+    pub fn word_without_drain(&self, weight: u32) -> &'static str {
+        match weight {
+            0 if self.drains_known => "foreign",
+            0 => "unknown",
+            _ => "pooled",
+        }
+    }
+
     pub(super) fn of(condition: &JournalCondition, services: &Listing) -> Self {
         let servers = services.iter().flat_map(|listed| {
             let at_zero = listed

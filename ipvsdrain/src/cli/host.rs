@@ -40,12 +40,6 @@ impl FromStr for Host {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(SocketAddr::V4(addr)) = text.parse() {
-            return Ok(Self {
-                address: (*addr.ip()).into(),
-                port: Some(addr.port()),
-            });
-        }
         if let Ok(addr) = text.parse::<SocketAddr>() {
             return Ok(Self {
                 address: addr.ip(),

@@ -98,17 +98,16 @@ pub(super) fn render(status: &api::Status) -> String {
                 .iter()
                 .find(|drain| (drain.service, drain.server) == (service.service, server.server))
                 .filter(|drain| !drain.state.is_final());
-            let state = match (drain, server.configuration.weight) {
-                (Some(drain), _) => drain.state.to_string(),
-                (None, 0) if status.journal.drains_known => "foreign".to_owned(),
-                (None, 0) => "unknown".to_owned(),
-                (None, _) => "pooled".to_owned(),
-            };
+            let weight = server.configuration.weight;
+            let state = drain.map_or_else(
+                || status.journal.word_without_drain(weight).to_owned(),
+                |drain| drain.state.to_string(),
+            );
             table.add_row([
                 service.service.to_string(),
                 server.server.to_string(),
                 method(server.configuration.forwarding).to_owned(),
-                server.configuration.weight.to_string(),
+                weight.to_string(),
                 server.active.to_string(),
                 server.inactive.to_string(),
                 state,

@@ -94,10 +94,7 @@ fn read(path: &str) -> Result<String, String> {
 /// `None` where that cannot be learned.
 fn missing_capabilities() -> Option<Vec<&'static str>> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())?;
+    let effective = observe::effective_capabilities(&status)?;
     let lacks = |bit: &u32| effective & (1 << bit) == 0;
     let missing = CAPABILITIES.iter().filter(|(_, bit)| lacks(bit));
     Some(missing.map(|(name, _)| *name).collect())

@@ -18,7 +18,7 @@ pub use self::folder::Marker;
 use self::wish::{Key, Wish, wishes};
 use crate::config::Config;
 use crate::drain::Reason;
-use crate::supervise::{Command, Handle, Order, RequestError};
+use crate::supervise::{Command, Handle, Listing, Order, RequestError};
 
 /// A file is noticed within this time.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -57,6 +57,10 @@ pub async fn follow(config: watch::Receiver<Config>, handle: Handle) {
 
 /// Asks for what the markers want and is not so yet.
 async fn fulfil(markers: &[Marker], handle: &Handle, said: &mut Said) {
+    if markers.is_empty() && wishes(markers, &Listing::new(), &handle.drains.borrow()).is_empty() {
+        said.forget_all_but(&[]);
+        return; // Without files only the records can want something: the table need not be read each second.
+    }
     let Ok((listing, _)) = handle.ask(|reply| Command::List { reply }).await else {
         return; // The table cannot be read: what is wanted is not known.
     };

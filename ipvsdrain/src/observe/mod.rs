@@ -52,6 +52,7 @@ pub use self::hook::Hook;
 pub use self::ladder::Rung;
 pub use self::outlook::{Outlook, outlook};
 pub use self::reading::{Arrivals, QuietWindows, Reading};
+pub use self::rights::effective as effective_capabilities;
 pub use self::seed::SeedSummary;
 
 use self::facts::FunctionType;

@@ -35,12 +35,14 @@ pub(super) fn check() -> Result<(), ObserveError> {
     })
 }
 
+/// The effective set, one bit for each capability, in the words of a `status` file of `/proc`.
+pub fn effective(status: &str) -> Option<u64> {
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
+}
+
 fn may_trace(status: &str) -> bool {
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|set| u64::from_str_radix(set.trim(), 16).ok())
-        .unwrap_or(0);
+    let effective = effective(status).unwrap_or(0);
     let has = |capability| effective & capability != 0;
     has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
 }

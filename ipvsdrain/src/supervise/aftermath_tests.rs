@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::fake_kernel::{FakeKernel, ORIGINAL};
 use super::journal::Journal;
-use super::supervisor::{RequestError, Supervisor};
+use super::request::RequestError;
+use super::supervisor::Supervisor;
 use super::supervisor_tests::{block_on, pass, request, shown, start};
 use crate::drain::{Outcome, Record, Refusal, Rung, State};
 use crate::moment::Moment;

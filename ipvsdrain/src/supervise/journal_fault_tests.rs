@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::fake_kernel::{FakeKernel, ORIGINAL};
 use super::journal::{FILE, Filter, Journal, Keeper, strain};
-use super::supervisor::{Key, RequestError, Supervisor};
+use super::request::RequestError;
+use super::supervisor::{Key, Supervisor};
 use super::supervisor_tests::{block_on, pass, request, shown};
 use crate::drain::{Record, Request, State};
 use crate::forwarding::Configuration;

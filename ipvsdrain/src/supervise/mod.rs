@@ -17,6 +17,7 @@ mod kernel;
 mod linux;
 mod planning;
 mod release;
+mod request;
 mod supervisor;
 #[cfg(test)]
 mod supervisor_tests;
@@ -28,5 +29,6 @@ pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary,
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub(crate) use linux::at_zero;
-pub use supervisor::{Command, Handle, Order, RequestError, Supervisor};
+pub use request::{Command, Handle, Order, RequestError};
+pub use supervisor::Supervisor;
 pub use take_up::{JournalCondition, REBOOTED};

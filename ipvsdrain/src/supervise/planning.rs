@@ -1,8 +1,9 @@
 //! Plans: a request is judged by the live facts as if it were to begin. Nothing is journalled, watched or changed.
 
 use super::kernel::Kernel;
-use super::supervisor::{Order, RequestError, Supervisor, in_the_way};
-use crate::drain::{self, Ground, Outlook, Plan, Record, Refusal, Table};
+use super::request::{Order, RequestError};
+use super::supervisor::{Supervisor, in_the_way};
+use crate::drain::{self, Outlook, Plan, Record, Refusal, Table};
 
 impl<K: Kernel> Supervisor<K> {
     /// What would become of this order now.
@@ -14,13 +15,7 @@ impl<K: Kernel> Supervisor<K> {
         let request = self.request(order)?;
         let found = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
-        let ground = Ground {
-            table: &found.table,
-            service: found.around(),
-            capacity: self.capacity_without(&request, &found, now),
-            boot_id: &self.boot_id,
-            now_unix: (self.unix_time)(),
-        };
+        let ground = self.ground(&request, &found, now);
         let Table::Present(server) = &found.table else {
             // There is nothing to plan with; admission knows the sentence for it.
             return match drain::begin(&request, &ground, now) {

@@ -5,19 +5,20 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::adoption::Weights;
 use super::executor::perform;
 use super::gather::{self, Others};
-use super::journal::{Broken, Filter, Keeper};
-use super::kernel::{Fault, Found, Kernel, Listing};
+use super::journal::{Filter, Keeper};
+use super::kernel::{Found, Kernel};
+use super::request::{Command, Handle, Order, RequestError};
 use super::take_up::JournalCondition;
 use crate::drain::{
-    self, Capacity, Changes, Forced, Ground, Note, Plan, Reason, Record, Refusal, Request, Rules, Setting,
-    Table, step,
+    self, Capacity, Changes, Forced, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table,
+    step,
 };
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
@@ -33,117 +34,6 @@ const LONGEST_GOODBYE: u32 = 20;
 
 pub(super) type Key = (VirtualService, RealServer);
 
-/// Why a request was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("nothing was done, for it could not be journalled: {0}")]
-    Journal(#[from] Broken),
-    #[error("past drains are not known: {0}")]
-    Unread(Broken),
-    #[error(transparent)]
-    Host(#[from] Fault),
-    #[error("the daemon is stopping")]
-    Stopping,
-    #[error(
-        "the flows of {server} behind {service} are not observed: they are while it is drained, see `ipvsdrain status`"
-    )]
-    NotWatched {
-        service: VirtualService,
-        server: RealServer,
-    },
-}
-
-/// A drain as it was asked for: what it does not say, the configuration does.
-#[derive(Debug, Clone)]
-pub struct Order {
-    pub service: VirtualService,
-    pub server: RealServer,
-    pub policy: Changes,
-    pub reason: Reason,
-    pub who: String,
-    pub why: String,
-    pub ticket: String,
-    pub forced: bool,
-}
-
-impl Order {
-    /// A planned drain as the configuration says, by nobody in particular.
-    pub fn of(service: VirtualService, server: RealServer) -> Self {
-        Self {
-            service,
-            server,
-            policy: Changes::default(),
-            reason: Reason::Planned,
-            who: String::new(),
-            why: String::new(),
-            ticket: String::new(),
-            forced: false,
-        }
-    }
-}
-
-/// What may be asked of the supervisor.
-#[derive(Debug)]
-pub enum Command {
-    Begin {
-        order: Order,
-        reply: oneshot::Sender<Result<Record, RequestError>>,
-    },
-    /// What would become of an order. Nothing is changed.
-    Plan {
-        order: Order,
-        reply: oneshot::Sender<Result<Plan, RequestError>>,
-    },
-    Restore {
-        service: VirtualService,
-        server: RealServer,
-        reply: oneshot::Sender<Result<Record, RequestError>>,
-    },
-    /// The `limit` flows of a watched real server that moved last.
-    Flows {
-        service: VirtualService,
-        server: RealServer,
-        limit: usize,
-        reply: oneshot::Sender<Result<FlowDetails, RequestError>>,
-    },
-    /// Drains over or not, newest first, as the journal has them.
-    History {
-        filter: Filter,
-        reply: oneshot::Sender<Result<Vec<Record>, RequestError>>,
-    },
-    /// Decide by these rules from now on.
-    Follow { rules: Box<Rules> },
-    List {
-        reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
-    },
-}
-
-/// How others talk to the supervisor.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    pub commands: mpsc::Sender<Command>,
-    /// The newest drain of each real server, renewed after every step.
-    pub drains: watch::Receiver<Arc<Vec<Record>>>,
-    pub journal: watch::Receiver<JournalCondition>,
-    /// Changes with every tick: the loop is alive.
-    pub beats: watch::Receiver<Moment>,
-}
-
-impl Handle {
-    /// Sends a command, made with where its answer is to go, and waits for that.
-    pub async fn ask<T>(
-        &self,
-        command: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Command,
-    ) -> Result<T, RequestError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(command(reply)).await;
-        sent.map_err(|_| RequestError::Stopping)?;
-        answer.await.map_err(|_| RequestError::Stopping)?
-    }
-}
-
 /// Owns the records of all drains, the journal and the host.
 #[derive(Debug)]
 pub struct Supervisor<K> {
@@ -152,7 +42,7 @@ pub struct Supervisor<K> {
     rules: Rules,
     weights: Weights,
     pub(super) boot_id: String,
-    pub(super) unix_time: fn() -> u64,
+    unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
     /// The journal was read. Before that nothing in the kernel may be touched.
     pub(super) drains_known: bool,
@@ -329,24 +219,21 @@ impl<K: Kernel> Supervisor<K> {
         };
         let found = self.weights.select(&listing, &self.rules.adopt, &self.records);
         for ((service, server), weight_before) in found {
-            let then = Changes::default().with("then", Some(self.rules.adopt.then));
-            let begun = match self.rules.policy(&service, &then) {
-                Ok(policy) => {
+            let order = Order {
+                policy: Changes::default().with("then", Some(self.rules.adopt.then)),
+                reason: Reason::Adopted,
+                why: "found at weight 0".to_owned(),
+                ..Order::of(service, server)
+            };
+            let begun = match self.request(order) {
+                Ok(request) => {
                     let request = Request {
-                        service,
-                        server,
-                        policy,
-                        reason: Reason::Adopted,
-                        who: String::new(),
-                        why: "found at weight 0".to_owned(),
-                        ticket: String::new(),
-                        forced: false,
-                        shadow: self.rules.shadow,
                         weight_before,
+                        ..request
                     };
                     self.begin(&request).await.map(drop)
                 }
-                Err(error) => Err(Refusal::Policy(error).into()),
+                Err(refusal) => Err(refusal.into()),
             };
             if let Err(error) = begun {
                 warn!(%service, %server, "not adopted: {error}");
@@ -368,14 +255,7 @@ impl<K: Kernel> Supervisor<K> {
         }
         let found = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
-        let ground = Ground {
-            table: &found.table,
-            service: found.around(),
-            capacity: self.capacity_without(request, &found, now),
-            boot_id: &self.boot_id,
-            now_unix: (self.unix_time)(),
-        };
-        let mut record = drain::begin(request, &ground, now)?;
+        let mut record = drain::begin(request, &self.ground(request, &found, now), now)?;
         record.id = self.journal.save(&record, now)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
         self.records.insert(key, record);
@@ -467,8 +347,19 @@ impl<K: Kernel> Supervisor<K> {
         go_on
     }
 
+    /// What a request is judged by.
+    pub(super) fn ground<'a>(&'a self, request: &Request, found: &'a Found, now: Moment) -> Ground<'a> {
+        Ground {
+            table: &found.table,
+            service: found.around(),
+            capacity: self.capacity_without(request, found, now),
+            boot_id: &self.boot_id,
+            now_unix: (self.unix_time)(),
+        }
+    }
+
     /// What would be left of the service. A server that is already at weight 0 costs nothing more.
-    pub(super) fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
+    fn capacity_without(&self, request: &Request, found: &Found, now: Moment) -> Capacity {
         let Table::Present(server) = &found.table else {
             return Capacity::default();
         };

@@ -144,12 +144,8 @@ impl Model {
                 };
                 let weight = server.configuration.weight;
                 let drain = self.drain(&name).filter(|drain| !drain.state.is_final());
-                let state = match (drain, weight) {
-                    (Some(drain), _) => word(drain),
-                    (None, 0) if status.journal.drains_known => "foreign".to_owned(),
-                    (None, 0) => "unknown".to_owned(),
-                    (None, _) => "pooled".to_owned(),
-                };
+                let undrained = || status.journal.word_without_drain(weight).to_owned();
+                let state = drain.map_or_else(undrained, word);
                 rows.push(self.row(name, Some((weight, server.active, server.inactive)), state, drain));
             }
         }
