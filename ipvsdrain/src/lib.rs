@@ -1,6 +1,6 @@
 //! Takes a real server out of IPVS without losing a packet, as early as the traffic allows, and proves it.
 //!
-//! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
+//! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`health`] sums up findings, [`drain`] decides, [`supervise`] acts and
 //! journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and
 //! [`hook`] tells commands. `ARCHITECTURE.md` draws the house.
 
@@ -12,6 +12,7 @@ pub mod config;
 pub mod doctor;
 pub mod drain;
 pub mod forwarding;
+pub mod health;
 pub mod hook;
 pub mod identity;
 pub mod ipvs;

@@ -5,17 +5,31 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 7] = ["api", "cli", "doctor", "drain", "ipvs", "observe", "supervise"];
+const ROOMS: [&str; 8] = [
+    "api",
+    "cli",
+    "doctor",
+    "drain",
+    "health",
+    "ipvs",
+    "observe",
+    "supervise",
+];
 
 /// Room, the rooms it may name, the guarded libraries it may name.
-const MAY_NAME: [(&str, &[&str], &[&str]); 7] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
     ("ipvs", &[], &["neli", "tokio"]),
     ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
-    ("drain", &[], &[]),
-    ("supervise", &["drain", "ipvs", "observe"], &["rusqlite", "tokio"]),
+    ("health", &[], &[]),
+    ("drain", &["health"], &[]),
+    (
+        "supervise",
+        &["drain", "health", "ipvs", "observe"],
+        &["rusqlite", "tokio"],
+    ),
     (
         "api",
-        &["drain", "supervise"],
+        &["drain", "health", "supervise"],
         &["axum", "hyper", "hyper_util", "http_body_util", "tokio"],
     ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),

@@ -1,6 +1,7 @@
 //! How a drain begins, and how it is undone.
 
 use super::facts::{AtZero, Service, Table};
+use super::failing::Failure;
 use super::floor::{Capacity, Shortfall};
 use super::lending::Borrowed;
 use super::policy::{FallbackUse, Policy, PolicyError};
@@ -25,6 +26,8 @@ pub struct Request {
     pub shadow: bool,
     /// The weight in service of a server that is at 0 already, where it is known.
     pub weight_before: Option<u32>,
+    /// Of a drain for failure: what failed.
+    pub failure: Option<Failure>,
 }
 
 /// Why a drain does not begin, or cannot be undone. Nothing was changed.
@@ -125,6 +128,7 @@ pub fn begin(request: &Request, ground: &Ground<'_>, now: Moment) -> Result<Reco
         forced,
         shadow,
         weight_before,
+        failure,
     } = request.clone();
     policy.check()?;
     let present = match ground.table {
@@ -169,6 +173,8 @@ pub fn begin(request: &Request, ground: &Ground<'_>, now: Moment) -> Result<Reco
         reasserted: 0,
         gone_since: None,
         at_quiesce: None,
+        failure,
+        ramp: None,
         would_remove_at: None,
         boot_id: ground.boot_id.to_owned(),
         started_at: now,
@@ -215,6 +221,56 @@ fn check_floor(request: &Request, capacity: Capacity) -> Result<(), Refusal> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Maintenance of a server that is drained, or was removed, for its failure: from now on the same drain is the one that
+/// was asked for, and no health puts the server back. `None` if this is no such drain.
+pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Record> {
+    let is_for_failure = record.reason == Reason::Failure && request.reason != Reason::Failure;
+    let is_down = !record.state.is_final() || record.state == State::Removed;
+    if !is_for_failure || !is_down || record.shadow {
+        return None;
+    }
+    let mut next = Record {
+        reason: request.reason,
+        who: request.who.clone(),
+        why: request.why.clone(),
+        ticket: request.ticket.clone(),
+        forced: request.forced,
+        policy: request.policy,
+        overdue: None,
+        ..record.clone()
+    };
+    // On its way back it turns around.
+    if record.state == State::Restoring {
+        next.state = State::Pooled;
+        next.outcome = None;
+        next.transitions.push(Transition {
+            at: now,
+            from: record.state,
+            to: State::Pooled,
+            why: "maintenance was asked for".to_owned(),
+            evidence: None,
+        });
+    }
+    Some(next)
+}
+
+/// A server that was removed for its failure comes back, because it is well again.
+pub fn recover(record: &Record, why: &str, now: Moment) -> Record {
+    let mut next = record.clone();
+    if let Some(failure) = &mut next.failure {
+        failure.recovered = true;
+    }
+    next.transitions.push(Transition {
+        at: now,
+        from: record.state,
+        to: State::Restoring,
+        why: why.to_owned(),
+        evidence: None,
+    });
+    next.state = State::Restoring;
+    next
 }
 
 /// Turns a drain around: the server gets its weight back, or comes back into the table if we removed it.

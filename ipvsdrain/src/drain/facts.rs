@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::floor::{Capacity, Member};
 use super::lending::Borrowed;
 use crate::forwarding::Configuration;
+use crate::health::Health;
 use crate::moment::Moment;
 
 /// Something observed, or the reason why it could not be.
@@ -41,6 +42,8 @@ pub struct Facts {
     pub flushes_entries: bool,
     /// What other drains have borrowed: it is not given back before they are done.
     pub borrowed_elsewhere: Borrowed,
+    /// What is said about the server's health; `None` if nobody says anything.
+    pub health: Option<Health>,
     /// Is the observer watching this real server?
     pub watched: bool,
 }

@@ -47,6 +47,15 @@ pub enum Hold {
         "only {0} pinned UDP flows are live, and the policy keeps the server for them: end them, or migrate them"
     )]
     PinnedFlows(u64),
+    #[error("its health is unknown: {0}")]
+    HealthUnknown(String),
+    #[error(
+        "no server of the service passes its checks: more likely the checker is at fault than all of them, so nothing \
+         is done until one passes"
+    )]
+    CheckerSuspected,
+    #[error("it is up again, and is put back once it was for {0} s")]
+    HoldDown(u64),
     #[error("the deadline passed and flows are still live: {0}")]
     DeadlinePassed(String),
     #[error("{0}; the policy is to raise the alarm or to wait, and to change nothing until that is undone")]
@@ -66,6 +75,7 @@ impl Hold {
                 | Hold::ObserverBlind
                 | Hold::CountersFrozen
                 | Hold::SysctlUnknown(_)
+                | Hold::HealthUnknown(_)
         )
     }
 }

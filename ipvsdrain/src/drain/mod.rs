@@ -17,6 +17,7 @@ mod deadline;
 mod deadline_tests;
 mod evidence;
 mod facts;
+mod failing;
 mod floor;
 mod hazards;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod rules;
 mod rung_tests;
 #[cfg(test)]
 mod shadow_tests;
+mod stance;
 mod state;
 mod step;
 #[cfg(test)]
@@ -51,11 +53,12 @@ mod traces;
 mod witness_tests;
 
 pub use action::{Action, Note};
-pub use admission::{Ground, Refusal, Request, begin, restore};
+pub use admission::{Ground, Refusal, Request, begin, recover, restore, take_over};
 pub use changes::Changes;
 pub use deadline::Overdue;
 pub use evidence::Witness;
 pub use facts::{Arrivals, AtZero, Evidence, Facts, Flows, Lacking, Rung, Scheduler, Server, Service, Table};
+pub use failing::{Failure, FailurePolicy, OnFailure};
 pub use floor::{Capacity, Floor, Member, Shortfall};
 pub use hazards::{About, Hazard, Outlook};
 pub use hold::Hold;
@@ -70,6 +73,8 @@ pub use policy::{
 };
 pub use pool::{Forced, capacity};
 pub use record::{Observed, Reason, Record, Removal, Seen, Transition};
+pub use restoring::Ramp;
 pub use rules::{Adopt, Adopted, Match, Rule, Rules};
+pub use stance::{Stance, failure, stance};
 pub use state::State;
 pub use step::{Step, step};

@@ -1,10 +1,12 @@
 //! What the operator wants of a drain: how long silence must last, what may be done to the host, and what happens at
 //! its end.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::failing::FailurePolicy;
 use super::floor::Floor;
 
 /// The rules of one drain. All windows are whole seconds from 1 to [`Policy::LONGEST_QUIET_SECS`], deadlines from 1 to
@@ -32,7 +34,11 @@ pub struct Policy {
     pub deadline_secs: Option<u32>,
     pub on_deadline: OnDeadline,
     pub other_hands: OtherHands,
+    /// A removed server that is put back gets its weight in steps over this time, beginning with 1. By default 0: at
+    /// once. Not where the scheduler hashes, for there each step moves flows.
+    pub slow_start_secs: u32,
     pub floor: Floor,
+    pub failure: FailurePolicy,
 }
 
 /// What to do about UDP flows that never fall silent: same client address and port, sending since before weight 0.
@@ -145,7 +151,9 @@ impl Default for Policy {
             deadline_secs: None,
             on_deadline: OnDeadline::Hold,
             other_hands: OtherHands::Yield,
+            slow_start_secs: 0,
             floor: Floor::default(),
+            failure: FailurePolicy::default(),
         }
     }
 }
@@ -153,12 +161,17 @@ impl Default for Policy {
 /// A policy that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    #[error("{name} of {given} s is out of range: give 1 to {largest} s")]
+    #[error("{name} of {given} s is out of range: give {smallest} to {largest} s")]
     OutOfRange {
         name: &'static str,
         given: u32,
+        smallest: u32,
         largest: u32,
     },
+    #[error("{0} confirmations are out of range: give 1 to {largest}", largest = FailurePolicy::MOST_CONFIRMATIONS)]
+    Confirmations(u32),
+    #[error("hold_down of {0} s is longer than the longest hold-down, {1} s: change one of them")]
+    HoldDown(u32, u32),
     #[error("a floor of {0} % of the weight is out of range: give 0 to 100")]
     Percent(u8),
     #[error("on_deadline = \"{}\" needs a deadline: give deadline_secs, or leave on_deadline out", .0.word())]
@@ -174,6 +187,7 @@ impl Policy {
     pub const LONGEST_QUIET_SECS: u32 = 240;
     /// Thirty days.
     pub const LONGEST_DEADLINE_SECS: u32 = 30 * 24 * 3600;
+    pub const LONGEST_SLOW_START_SECS: u32 = 3600;
 
     pub fn check(&self) -> Result<(), PolicyError> {
         let windows = [
@@ -182,15 +196,23 @@ impl Policy {
             ("closing_quiet", self.closing_quiet_secs),
         ];
         for (name, given) in windows {
-            in_range(name, given, Self::LONGEST_QUIET_SECS)?;
+            in_range(name, given, 1..=Self::LONGEST_QUIET_SECS)?;
         }
+        in_range(
+            "slow_start",
+            self.slow_start_secs,
+            0..=Self::LONGEST_SLOW_START_SECS,
+        )?;
         let deadlines = [
             ("soft_deadline", self.soft_deadline_secs),
             ("deadline", self.deadline_secs),
         ];
         for (name, given) in deadlines {
-            given.map_or(Ok(()), |given| in_range(name, given, Self::LONGEST_DEADLINE_SECS))?;
+            given.map_or(Ok(()), |given| {
+                in_range(name, given, 1..=Self::LONGEST_DEADLINE_SECS)
+            })?;
         }
+        self.failure.check()?;
         if self.floor.weight_percent > 100 {
             return Err(PolicyError::Percent(self.floor.weight_percent));
         }
@@ -210,12 +232,21 @@ impl Policy {
     }
 }
 
-fn in_range(name: &'static str, given: u32, largest: u32) -> Result<(), PolicyError> {
-    if (1..=largest).contains(&given) {
-        Ok(())
-    } else {
-        Err(PolicyError::OutOfRange { name, given, largest })
+pub(super) fn in_range(
+    name: &'static str,
+    given: u32,
+    range: RangeInclusive<u32>,
+) -> Result<(), PolicyError> {
+    if range.contains(&given) {
+        return Ok(());
     }
+    let (smallest, largest) = range.into_inner();
+    Err(PolicyError::OutOfRange {
+        name,
+        given,
+        smallest,
+        largest,
+    })
 }
 
 #[cfg(test)]

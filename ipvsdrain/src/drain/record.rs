@@ -11,6 +11,7 @@ use super::agreement::Ahead;
 use super::deadline::Overdue;
 use super::evidence::Witness;
 use super::facts::{Flows, Lacking};
+use super::failing::Failure;
 use super::floor::Capacity;
 use super::hold::Hold;
 use super::leak::{AtQuiesce, Leaks};
@@ -18,6 +19,7 @@ use super::lending::Borrowed;
 use super::lull::Lull;
 use super::outcome::Outcome;
 use super::policy::{Policy, Then};
+use super::restoring::Ramp;
 use super::state::State;
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
@@ -74,6 +76,12 @@ pub struct Record {
     /// Where the count of new flows stood at weight 0.
     #[serde(default)]
     pub at_quiesce: Option<AtQuiesce>,
+    /// Of a drain for failure: what failed. It stays when maintenance takes the drain over.
+    #[serde(default)]
+    pub failure: Option<Failure>,
+    /// Where a slow start stands.
+    #[serde(default)]
+    pub ramp: Option<Ramp>,
     /// In shadow mode: when it would have been removed first.
     #[serde(default)]
     pub would_remove_at: Option<Moment>,
@@ -105,6 +113,9 @@ pub struct Removal {
     /// It was not proven empty: the deadline had passed.
     #[serde(default)]
     pub by_deadline: bool,
+    /// It was not proven empty: it was dead.
+    #[serde(default)]
+    pub by_failure: bool,
 }
 
 impl Removal {
@@ -154,6 +165,12 @@ impl Record {
             .rev()
             .find(|step| step.to == State::Removed)
             .map(|step| step.at)
+    }
+
+    /// When it reached the state it ends in.
+    pub fn ended_at(&self) -> Option<Moment> {
+        let last = self.transitions.last();
+        last.filter(|step| step.to.is_final()).map(|step| step.at)
     }
 
     /// The record as the journal keeps it.

@@ -1,7 +1,7 @@
 //! The removal: when it is safe, what it is journalled with, and what was risked.
 
 use super::action::{Action, Note};
-use super::facts::{Evidence, Facts, Server};
+use super::facts::{Evidence, Facts, Flows, Server};
 use super::hold::Hold;
 use super::lending::Setting;
 use super::lull;
@@ -22,6 +22,19 @@ impl Removal {
             cut: 0,
             risked: 0,
             by_deadline: false,
+            by_failure: false,
+        }
+    }
+
+    /// In spite of its live flows: those of UDP are scheduled anew, TCP connections are cut.
+    fn of_live(server: &Server, flows: Option<Flows>, now: Moment) -> Self {
+        let tcp_open = flows
+            .map_or(0, |flows| flows.tcp_open)
+            .max(u64::from(server.active));
+        Self {
+            migrated: flows.map_or(0, |flows| flows.udp),
+            cut: tcp_open + flows.map_or(0, |flows| flows.tcp_closing),
+            ..Self::of(server, now)
         }
     }
 
@@ -32,9 +45,10 @@ impl Removal {
             cut,
             risked,
             by_deadline,
+            by_failure,
             ..
         } = self;
-        if !by_deadline && *migrated == 0 {
+        if !by_deadline && !by_failure && *migrated == 0 {
             return "proven empty, taken out of the table".to_owned();
         }
         let parts = [
@@ -42,7 +56,11 @@ impl Removal {
             (*cut, "live TCP connections were cut"),
             (*risked, "requests may have lost their replies"),
         ];
-        let at = if *by_deadline { " at the deadline" } else { "" };
+        let at = match (by_deadline, by_failure) {
+            (true, _) => " at the deadline",
+            (_, true) => ", for it was dead",
+            _ => "",
+        };
         let costs = parts
             .iter()
             .filter(|(number, _)| *number > 0)
@@ -75,19 +93,21 @@ impl Step {
 
     /// Removes a server in spite of its live flows, as the deadline says.
     pub(super) fn remove_by_deadline(&mut self, server: &Server, facts: &Facts, now: Moment) -> Option<Hold> {
-        let flows = self.record.observed.flows;
-        let udp = flows.map_or(0, |flows| flows.udp);
-        if udp > 0 && self.record.policy.pinned == Pinned::Hold {
-            return Some(Hold::PinnedFlows(udp));
-        }
-        let tcp_open = flows
-            .map_or(0, |flows| flows.tcp_open)
-            .max(u64::from(server.active));
         let removal = Removal {
-            migrated: udp,
-            cut: tcp_open + flows.map_or(0, |flows| flows.tcp_closing),
             by_deadline: true,
-            ..Removal::of(server, now)
+            ..Removal::of_live(server, self.record.observed.flows, now)
+        };
+        if removal.migrated > 0 && self.record.policy.pinned == Pinned::Hold {
+            return Some(Hold::PinnedFlows(removal.migrated));
+        }
+        self.remove(removal, facts)
+    }
+
+    /// Removes a dead server. It does not wait for its flows: as long as it is in the table, they find nothing there.
+    pub(super) fn remove_dead(&mut self, server: &Server, facts: &Facts, now: Moment) -> Option<Hold> {
+        let removal = Removal {
+            by_failure: true,
+            ..Removal::of_live(server, self.record.observed.flows, now)
         };
         self.remove(removal, facts)
     }
@@ -112,7 +132,7 @@ impl Step {
         let can_be_on = facts.flushes_entries && (expire_nodest || allowed);
         if can_be_on {
             self.borrow(Setting::ExpireNodest, facts);
-        } else if !removal.by_deadline {
+        } else if !removal.by_deadline && !removal.by_failure {
             // Entries that stay would swallow what still comes.
             if removal.migrated > 0 {
                 return Some(Hold::MigrationNeedsSysctl);
@@ -138,6 +158,7 @@ impl Step {
             cut: observed.flows.map_or(0, |flows| flows.tcp_open),
             risked: 0,
             by_deadline: false,
+            by_failure: false,
         });
         let verdict = match self.record.would_remove_at {
             Some(at) => format!(

@@ -1,20 +1,54 @@
-//! The way back: the server gets its own weight, or comes back into the table as it was.
+//! The way back: the server gets its own weight, or comes back into the table as it was, in steps if the policy says so.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::facts::{Facts, Server, Table};
+use super::facts::{AtZero, Evidence, Facts, Server, Table};
 use super::hold::Hold;
 use super::other_hand::OtherHand;
+use super::record::Reason;
 use super::state::State;
 use super::step::Step;
+use crate::forwarding::Configuration;
 use crate::moment::Moment;
+
+/// A slow start under way: a removed server that is put back gets its weight in steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ramp {
+    pub began_at: Moment,
+    /// The weight before the last step.
+    pub from: u32,
+    /// The weight that the last step gave, or was to give.
+    pub to: u32,
+}
+
+impl Ramp {
+    /// The weight is one that this gave: a crash may have come before the last step was performed.
+    pub(super) fn gave(self, weight: u32) -> bool {
+        weight == self.from || weight == self.to
+    }
+
+    /// What a server of weight `full` is to have by now, where a slow start takes `whole`.
+    fn weight_at(self, full: u32, whole: Duration, now: Moment) -> u32 {
+        let passed = now.since(self.began_at).min(whole).as_millis();
+        let share = u128::from(full) * passed / whole.as_millis().max(1);
+        u32::try_from(share).unwrap_or(full).clamp(1, full.max(1))
+    }
+}
 
 impl Step {
     pub(super) fn restore(&mut self, facts: &Facts, now: Moment) -> Option<Hold> {
+        if self.fails_again(facts, now) {
+            return None;
+        }
         let before = self.record.before;
         let yielded = match &facts.table {
             Table::Unknown(why) => return Some(Hold::TableUnknown(why.clone())),
             Table::NoServer if self.record.removal.is_some() => {
-                self.actions.push(Action::Add(before));
+                let back = self.first_step(before, facts, now);
+                self.actions.push(Action::Add(back));
                 return None;
             }
             Table::Present(server) if server.configuration.weight == before.weight => {
@@ -26,12 +60,80 @@ impl Step {
                 self.actions.push(Action::SetWeight(before.weight));
                 return None;
             }
+            Table::Present(server) if self.is_ours(server.configuration.weight) => {
+                self.next_step(server.configuration.weight, now);
+                return None;
+            }
             Table::Present(server) => OtherHand::Raised(server.configuration.weight),
             Table::NoServer => OtherHand::Removed,
             Table::NoService => OtherHand::ServiceGone,
         };
         self.go(State::Yielded, yielded.to_string(), now);
         None
+    }
+
+    /// A slow start of ours gave it this weight.
+    pub(super) fn is_ours(&self, weight: u32) -> bool {
+        weight != 0 && self.record.ramp.is_some_and(|ramp| ramp.gave(weight))
+    }
+
+    fn slow_start(&self) -> Duration {
+        Duration::from_secs(u64::from(self.record.policy.slow_start_secs))
+    }
+
+    /// With what a removed server is put back.
+    fn first_step(&mut self, before: Configuration, facts: &Facts, now: Moment) -> Configuration {
+        // Where the scheduler hashes, or is not known, each change of a weight may move flows.
+        let is_gradual = matches!(
+            &facts.service,
+            Evidence::Known(Some(service)) if service.scheduler.at_zero == AtZero::Skips
+        );
+        if self.slow_start().is_zero() || before.weight <= 1 || !is_gradual {
+            self.record.ramp = None;
+            return before;
+        }
+        self.record.ramp = Some(Ramp {
+            began_at: now,
+            from: 1,
+            to: 1,
+        });
+        Configuration { weight: 1, ..before }
+    }
+
+    fn next_step(&mut self, weight: u32, now: Moment) {
+        let Some(ramp) = self.record.ramp else { return };
+        let due = ramp.weight_at(self.record.before.weight, self.slow_start(), now);
+        if due > weight {
+            self.record.ramp = Some(Ramp {
+                from: weight,
+                to: due,
+                ..ramp
+            });
+            self.actions.push(Action::SetWeight(due));
+        }
+    }
+
+    /// A server that fails again on its way back is quiesced again, if the floor allows it. Whoever asked for its
+    /// return by hand gets it.
+    fn fails_again(&mut self, facts: &Facts, now: Moment) -> bool {
+        let policy = self.record.policy.failure;
+        let (Some(failure), Some(health), Reason::Failure) =
+            (&self.record.failure, &facts.health, self.record.reason)
+        else {
+            return false;
+        };
+        let is_present = matches!(facts.table, Table::Present(_));
+        if !is_present || !failure.recovered || self.record.shadow || self.floor(facts.capacity).is_err() {
+            return false;
+        }
+        let Some(renewed) = failure.renewed(health, &policy) else {
+            return false;
+        };
+        let why = format!("it fails again: {}", renewed.cause);
+        self.record.failure = Some(renewed);
+        self.record.outcome = None;
+        self.go(State::Pooled, why, now);
+        true
     }
 
     /// The kernel keeps a removed server for minutes after its last entry, and finds it again by its address: entries

@@ -12,7 +12,7 @@ use super::lull::Lull;
 use super::other_hand::OtherHand;
 use super::outcome;
 use super::policy::{FallbackUse, OnDeadline, PersistenceUse, Pinned, Then};
-use super::record::{Observed, Record, Seen, Transition};
+use super::record::{Observed, Reason, Record, Seen, Transition};
 use super::state::State;
 use crate::moment::Moment;
 
@@ -141,9 +141,17 @@ impl Step {
             self.go(State::Draining, "its weight is 0".to_owned(), now);
             return None;
         }
+        if self.record.reason == Reason::Failure
+            && let Err(held) = self.still_fails(facts, now)
+        {
+            return held;
+        }
+        let mut capacity = facts.capacity;
         // Until it is quiesced, whatever another hand makes of it is what it is to come back as.
-        let before = std::mem::replace(&mut self.record.before, server.configuration).weight;
-        let capacity = facts.capacity.reweighed(before, server.configuration.weight);
+        if !self.is_ours(server.configuration.weight) {
+            let before = std::mem::replace(&mut self.record.before, server.configuration).weight;
+            capacity = capacity.reweighed(before, server.configuration.weight);
+        }
         if let Err(held) = self.floor(capacity) {
             return Some(held);
         }
@@ -200,6 +208,9 @@ impl Step {
         self.count_leaks(facts);
         let witness = self.record.observed.witness?;
         let judgement = judge(&self.record, server, facts, &witness, now);
+        if self.record.reason == Reason::Failure {
+            return self.fail(judgement, server, facts, now);
+        }
         let deadline = self.on_deadline(now);
         if !matches!(judgement, Judgement::Pinned { .. }) {
             self.record.observed.lull = None;

@@ -78,6 +78,7 @@ pub(super) fn facts(server: Server, flows: Flows) -> Facts {
         reuses_connections: Evidence::Known(false),
         flushes_entries: true,
         borrowed_elsewhere: Borrowed::default(),
+        health: None,
         watched: true,
     }
 }
@@ -94,6 +95,7 @@ pub(super) fn request(policy: Policy) -> Request {
         forced: false,
         shadow: false,
         weight_before: None,
+        failure: None,
     }
 }
 
@@ -290,6 +292,7 @@ fn two_drains_share_one_borrowed_sysctl() {
     );
     let last = Facts {
         borrowed_elsewhere: Borrowed::default(),
+        health: None,
         ..gone
     };
     assert_eq!(

@@ -3,6 +3,7 @@
 //! A marker asks once for each server of its host: whoever restores one by hand, or takes it over, while the file is
 //! there, is not overruled until the file is touched again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::folder::Marker;
@@ -37,21 +38,27 @@ impl fmt::Display for Wish {
 
 /// `records` holds the newest drain of each server.
 pub(super) fn wishes(markers: &[Marker], listing: &Listing, records: &[Record]) -> Vec<Wish> {
-    let drains = listing.iter().flat_map(|listed| {
+    let listed = listing.iter().flat_map(|listed| {
         let service = listed.service;
-        let servers = listed.servers.iter().map(move |server| (service, server.server));
-        servers.filter_map(|key| {
-            let marker = marker_of(markers, &key)?;
-            let newest = records
-                .iter()
-                .find(|record| (record.service, record.server) == key);
-            newest
-                .is_none_or(|record| !is_settled(record, marker))
-                .then(|| Wish::Drain {
-                    key,
-                    note: marker.note.clone(),
-                })
-        })
+        listed.servers.iter().map(move |server| (service, server.server))
+    });
+    // What was removed for its failure is to stay away even when it is well again.
+    let removed = records
+        .iter()
+        .filter(|record| record.reason == Reason::Failure && record.state == State::Removed)
+        .map(|record| (record.service, record.server));
+    let wanted: BTreeSet<Key> = listed.chain(removed).collect();
+    let drains = wanted.into_iter().filter_map(|key| {
+        let marker = marker_of(markers, &key)?;
+        let newest = records
+            .iter()
+            .find(|record| (record.service, record.server) == key);
+        newest
+            .is_none_or(|record| !is_settled(record, marker))
+            .then(|| Wish::Drain {
+                key,
+                note: marker.note.clone(),
+            })
     });
     let restores = records.iter().filter_map(|record| {
         let key = (record.service, record.server);
@@ -66,8 +73,11 @@ fn marker_of<'a>(markers: &'a [Marker], (_, server): &Key) -> Option<&'a Marker>
     markers.iter().find(|marker| marker.address == server.0.ip())
 }
 
-/// The marker has had its drain, or another drain is under way.
+/// The marker has had its drain, or another drain is under way; one for failure is taken over.
 fn is_settled(record: &Record, marker: &Marker) -> bool {
+    if record.reason == Reason::Failure && !record.is_over() {
+        return false;
+    }
     let rebooted = record.transitions.last().is_some_and(|step| step.why == REBOOTED);
     let answered = record.reason == Reason::Marker && record.started_unix >= marker.since_unix && !rebooted;
     !record.is_over() || answered

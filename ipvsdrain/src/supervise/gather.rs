@@ -2,6 +2,7 @@
 
 use super::kernel::{Found, Kernel};
 use crate::drain::{self, Borrowed, Capacity, Facts, Forced, Record, State};
+use crate::health::Health;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
@@ -39,7 +40,12 @@ impl Others<'_> {
 
 /// Reads everything a step may rely on. The table comes first: a packet seen by the observer and not yet by the
 /// kernel's counter is late, the reverse would be a contradiction.
-pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record, others: &Others<'_>) -> Facts {
+pub(super) async fn facts(
+    kernel: &mut impl Kernel,
+    record: &Record,
+    others: &Others<'_>,
+    health: Option<Health>,
+) -> Facts {
     let Record {
         service,
         server,
@@ -67,6 +73,7 @@ pub(super) async fn facts(kernel: &mut impl Kernel, record: &Record, others: &Ot
         reuses_connections: kernel.reuses_connections(),
         flushes_entries: kernel.flushes_entries(),
         borrowed_elsewhere: others.borrowed(record),
+        health,
         watched,
     }
 }

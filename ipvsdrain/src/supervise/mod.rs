@@ -7,6 +7,7 @@ mod adoption;
 #[cfg(test)]
 mod aftermath_tests;
 mod executor;
+mod failures;
 #[cfg(test)]
 pub(crate) mod fake_kernel;
 mod gather;
@@ -26,6 +27,7 @@ mod take_up;
 mod watch_fault;
 
 pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
+pub use failures::ServerHealth;
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
 pub(crate) use linux::at_zero;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::failures::ServerHealth;
 use super::journal::{Broken, Filter};
 use super::kernel::{Fault, Listing};
 use super::take_up::JournalCondition;
 use crate::drain::{Changes, Plan, Reason, Record, Refusal, Rules};
+use crate::health::Finding;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 use crate::observe::FlowDetails;
@@ -91,6 +93,17 @@ pub enum Command {
     History {
         filter: Filter,
         reply: oneshot::Sender<Result<Vec<Record>, RequestError>>,
+    },
+    /// A result of a check.
+    Hear { finding: Finding },
+    /// The same from elsewhere, about a server that must exist.
+    Report {
+        finding: Finding,
+        reply: oneshot::Sender<Result<Option<ServerHealth>, RequestError>>,
+    },
+    /// Every server that somebody spoke of.
+    Health {
+        reply: oneshot::Sender<Result<Vec<ServerHealth>, RequestError>>,
     },
     /// Decide by these rules from now on.
     Follow { rules: Box<Rules> },

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use super::adoption::Weights;
 use super::executor::perform;
+use super::failures::Failures;
 use super::gather::{self, Others};
 use super::journal::{Filter, Keeper};
 use super::kernel::{Found, Kernel};
@@ -39,8 +40,9 @@ pub(super) type Key = (VirtualService, RealServer);
 pub struct Supervisor<K> {
     pub(super) kernel: K,
     pub(super) journal: Keeper,
-    rules: Rules,
+    pub(super) rules: Rules,
     weights: Weights,
+    pub(super) failures: Failures,
     pub(super) boot_id: String,
     unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
@@ -61,6 +63,7 @@ impl<K: Kernel> Supervisor<K> {
             journal: journal.into(),
             rules: Rules::default(),
             weights: Weights::default(),
+            failures: Failures::default(),
             boot_id,
             unix_time,
             records: BTreeMap::new(),
@@ -172,6 +175,9 @@ impl<K: Kernel> Supervisor<K> {
             } => drop(reply.send(self.flows((service, server), limit))),
             Command::History { filter, reply } => drop(reply.send(self.history(&filter))),
             Command::Follow { rules } => self.rules = *rules,
+            Command::Hear { finding } => self.hear(&finding).await,
+            Command::Report { finding, reply } => drop(reply.send(self.report(&finding).await)),
+            Command::Health { reply } => drop(reply.send(Ok(self.failures.shown(self.kernel.now())))),
             Command::List { reply } => {
                 let listing = self.kernel.listing().await;
                 let attached = self.kernel.attached();
@@ -206,6 +212,7 @@ impl<K: Kernel> Supervisor<K> {
             forced: order.forced,
             shadow: self.rules.shadow,
             weight_before: None,
+            failure: None,
         })
     }
 
@@ -250,11 +257,14 @@ impl<K: Kernel> Supervisor<K> {
             // It may be over by now, as after a restart: then it must not be in the way until the next tick.
             self.advance(key).await;
         }
+        let found = self.kernel.table(&request.service, &request.server).await;
+        let now = self.kernel.now();
+        if let Some(record) = self.to_take_over(request, &found, now)? {
+            return self.take_over(key, record).await;
+        }
         if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
             return Err(in_the_way(record).into());
         }
-        let found = self.kernel.table(&request.service, &request.server).await;
-        let now = self.kernel.now();
         let mut record = drain::begin(request, &self.ground(request, &found, now), now)?;
         record.id = self.journal.save(&record, now)?;
         info!(service = %record.service, server = %record.server, who = record.who, why = record.why, "drain begins");
@@ -297,6 +307,7 @@ impl<K: Kernel> Supervisor<K> {
     pub async fn step_all(&mut self) {
         self.tend_journal();
         self.adopt().await;
+        self.mind_failures().await;
         for key in self.unfinished().collect::<Vec<_>>() {
             self.advance(key).await;
         }
@@ -304,7 +315,7 @@ impl<K: Kernel> Supervisor<K> {
     }
 
     /// Steps one drain; after actions once more, so that their effect is confirmed without waiting for the tick.
-    async fn advance(&mut self, key: Key) {
+    pub(super) async fn advance(&mut self, key: Key) {
         for _ in 0..3 {
             if !self.advance_once(key).await {
                 break;
@@ -325,7 +336,8 @@ impl<K: Kernel> Supervisor<K> {
             .map(|(_, record)| record)
             .collect();
         let others = Others { records: &others };
-        let facts = gather::facts(&mut self.kernel, &record, &others).await;
+        let health = self.failures.health(key, self.kernel.now());
+        let facts = gather::facts(&mut self.kernel, &record, &others, health).await;
         let now = self.kernel.now();
         let mut next = step(&record, &facts, now);
         let journalled = if next.record.durable() == record.durable() {

@@ -24,6 +24,7 @@ pub(super) fn request() -> Request {
         forced: false,
         shadow: false,
         weight_before: None,
+        failure: None,
     }
 }
 

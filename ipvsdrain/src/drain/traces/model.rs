@@ -248,6 +248,7 @@ impl Model {
             reuses_connections: Evidence::Known(false),
             flushes_entries: true,
             borrowed_elsewhere: others.1,
+            health: None,
             watched: host.watched_since.is_some(),
         }
     }

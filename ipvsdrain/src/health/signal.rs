@@ -1,0 +1,169 @@
+//! What one source says about one real server: its findings, counted.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Finding, Outcome};
+use crate::moment::Moment;
+
+/// One source's word on one real server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    /// Its word, as long as it is fresh.
+    word: Says,
+    /// Since when: of *down*, the first failure of the row that led to it.
+    since: Moment,
+    passes: u32,
+    failures: u32,
+    /// The first of the present row of failures.
+    failing_since: Moment,
+    last_pass: Option<Moment>,
+    /// The cause of the last failure, or why there is no result.
+    cause: String,
+    last: Moment,
+    stale_at: Moment,
+}
+
+/// A word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    Up,
+    Down,
+    /// Nothing yet, or nothing any more.
+    Unknown,
+}
+
+impl fmt::Display for Says {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Says::Up => "up",
+            Says::Down => "down",
+            Says::Unknown => "unknown",
+        })
+    }
+}
+
+impl Signal {
+    pub(super) fn new(at: Moment) -> Self {
+        Self {
+            word: Says::Unknown,
+            since: at,
+            passes: 0,
+            failures: 0,
+            failing_since: at,
+            last_pass: None,
+            cause: String::new(),
+            last: at,
+            stale_at: at,
+        }
+    }
+
+    /// Counts one finding. One that came too late to be the next is dropped.
+    pub(super) fn hear(&mut self, finding: &Finding) {
+        let at = finding.at;
+        if at < self.last {
+            return;
+        }
+        // What was said before the silence does not count towards what is said after it.
+        if at > self.stale_at && !self.is_new() {
+            self.passes = 0;
+            self.failures = 0;
+            // A word that went stale must be earned again; that it was *down* is remembered by whoever acted on it.
+            self.word = Says::Unknown;
+            self.since = self.stale_at;
+        }
+        match &finding.outcome {
+            Outcome::Passed => {
+                self.passes = self.passes.saturating_add(1);
+                self.failures = 0;
+                self.last_pass = Some(at);
+                if self.word != Says::Up && self.passes >= finding.rise {
+                    self.say(Says::Up, at);
+                }
+            }
+            Outcome::Failed(cause) => {
+                if self.failures == 0 {
+                    self.failing_since = at;
+                }
+                self.failures = self.failures.saturating_add(1);
+                self.passes = 0;
+                self.cause.clone_from(cause);
+                if self.word != Says::Down && self.failures >= finding.fall {
+                    self.say(Says::Down, self.failing_since);
+                }
+            }
+            // Its last word holds until it is stale: a checker that stumbles once knows no less.
+            Outcome::NoResult(cause) => {
+                if self.word == Says::Unknown {
+                    self.cause.clone_from(cause);
+                }
+                self.last = at;
+                return;
+            }
+            Outcome::Withdrawn => return,
+        }
+        self.last = at;
+        self.stale_at = at + finding.stale_after;
+    }
+
+    fn is_new(&self) -> bool {
+        self.passes == 0 && self.failures == 0 && self.word == Says::Unknown
+    }
+
+    fn say(&mut self, word: Says, since: Moment) {
+        self.word = word;
+        self.since = since;
+    }
+
+    pub fn says(&self, now: Moment) -> Says {
+        if self.is_stale(now) {
+            Says::Unknown
+        } else {
+            self.word
+        }
+    }
+
+    /// It said *down* when it fell silent.
+    pub(super) fn went_silent_down(&self, now: Moment) -> bool {
+        self.is_stale(now) && self.word == Says::Down
+    }
+
+    pub(super) fn is_stale(&self, now: Moment) -> bool {
+        now > self.stale_at
+    }
+
+    /// When it will be, or went, stale.
+    pub fn stale_at(&self) -> Moment {
+        self.stale_at
+    }
+
+    pub fn since(&self) -> Moment {
+        self.since
+    }
+
+    /// Failures in a row, up to the last finding.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Passes in a row, up to the last finding.
+    pub fn passes(&self) -> u32 {
+        self.passes
+    }
+
+    pub(super) fn last_pass(&self) -> Option<Moment> {
+        self.last_pass
+    }
+
+    /// The cause of the last failure, or why there is no result; empty if it never failed.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// When it was last heard.
+    pub fn last(&self) -> Moment {
+        self.last
+    }
+}
