@@ -12,6 +12,7 @@ pub mod guest;
 pub mod ledger;
 pub mod maintenance;
 pub mod mounts;
+pub mod peers;
 pub mod performance;
 pub mod process;
 pub mod protocol;

@@ -6,7 +6,7 @@ use std::time::Duration;
 const ID: [u8; 2] = [0x1b, 0xad];
 
 /// Asks for the address of `name` and waits up to `patience`; true if the server answered without an error.
-pub(super) fn answered(server: SocketAddrV4, name: &str, patience: Duration) -> std::io::Result<bool> {
+pub fn answered(server: SocketAddrV4, name: &str, patience: Duration) -> std::io::Result<bool> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
     socket.set_read_timeout(Some(patience))?;
     socket.send_to(&question(name), server)?;
@@ -16,7 +16,8 @@ pub(super) fn answered(server: SocketAddrV4, name: &str, patience: Duration) -> 
         .is_ok_and(|length| is_success(&reply[..length])))
 }
 
-fn question(name: &str) -> Vec<u8> {
+/// The bytes of a question for the address of `name`.
+pub fn question(name: &str) -> Vec<u8> {
     let mut bytes = ID.to_vec();
     bytes.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     for label in name.split('.') {
@@ -29,7 +30,7 @@ fn question(name: &str) -> Vec<u8> {
 }
 
 /// A reply to our question, with response code 0 and at least one answer.
-fn is_success(reply: &[u8]) -> bool {
+pub fn is_success(reply: &[u8]) -> bool {
     matches!(reply, [a, b, flags, code, _, _, high, low, ..]
         if [*a, *b] == ID && flags & 0x80 != 0 && code % 16 == 0 && (*high, *low) != (0, 0))
 }

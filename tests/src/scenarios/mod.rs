@@ -9,6 +9,7 @@ mod doctor;
 mod doctored;
 mod documented;
 mod edges;
+mod failing;
 mod flow_table_full;
 mod flows_shown;
 mod kernel_reference;
@@ -35,6 +36,7 @@ mod sysctl_put_back;
 mod top_shown;
 mod watch;
 mod weight_restored;
+mod witness;
 
 use crate::scenario::Scenario;
 
@@ -74,4 +76,7 @@ pub const SCENARIOS: &[Scenario] = &[
     documented::SCENARIO,
     top_shown::SCENARIO,
     situations::SCENARIO,
+    failing::REBOOTED,
+    failing::FLAPPING,
+    failing::ALL_DOWN,
 ];

@@ -49,7 +49,7 @@ pub struct World {
     client: Machine,
     director: Director,
     servers: Vec<Machine>,
-    _switch: Machine,
+    switch: Machine,
 }
 
 impl World {
@@ -99,7 +99,7 @@ impl World {
             client,
             director: Director::new(director),
             servers,
-            _switch: switch,
+            switch,
         })
     }
 
@@ -126,6 +126,12 @@ impl World {
     /// If the world has no such server: a scenario that asks for one is wrong.
     pub fn server(&self, number: Server) -> &Machine {
         &self.servers[usize::from(number.0) - 1]
+    }
+
+    /// Pulls a real server's cable, or puts it back: what is sent to it meanwhile is gone without an answer.
+    pub fn plug(&self, number: Server, is_in: bool) -> Result<()> {
+        let way = if is_in { "up" } else { "down" };
+        self.switch.ip(&format!("link set {} {way}\n", self.server(number).name()))
     }
 
     /// The balanced address of this family.

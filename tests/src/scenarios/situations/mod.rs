@@ -20,7 +20,6 @@ mod schedulers;
 mod setting;
 mod tcp_idle;
 mod traffic;
-mod witness;
 
 use anyhow::{Context, Result};
 use serde_json::Value;

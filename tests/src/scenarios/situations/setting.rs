@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::facts::Facts;
-use super::witness::Witness;
+use super::super::witness::Witness;
 use crate::clock;
 use crate::daemon::{Daemon, PendingDrain};
 use crate::ledger::Server;

@@ -2,29 +2,19 @@
 //! `inhibit_on_failure`, ldirectord with `quiescent=yes`. The daemon adopts the server, drains it, keeps it, and yields
 //! without a fight when the program gives it its weight again.
 //!
-//! Owns the rows, and the health that the programs check: a server is well while a file of its name exists. How each
-//! program is configured is in a file of its own.
+//! Owns the rows. How the programs are configured is in [`crate::peers`].
 
-mod keepalived;
-mod ldirectord;
-
-use std::fs::{self, File};
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use super::judged::End;
 use super::row::Row;
-use super::setting::{Case, DRAINED, Setting};
+use super::setting::{Case, DRAINED, PORT, Setting};
 use super::traffic::LAST;
 use crate::clock;
-use crate::process::Process;
+use crate::peers::{Look, Peer, Running, Task, Wells};
 use crate::traffic::Replies;
-use crate::world::World;
 
 const ADOPTS: &str = "[adopt]\nservices = [\"udp:10.0.0.1:5300\"]\nthen = \"keep\"\n";
 const WEIGHT: i32 = 5;
@@ -40,26 +30,23 @@ pub(super) fn rows() -> Vec<Row> {
     let adopting = setting.clone().with_config(ADOPTS);
     vec![
         Row::new("keepalived-alone", setting.clone(), |case| {
-            alone(case, keepalived::prepare)
+            alone(case, Peer::KeepalivedInhibit)
         }),
         Row::new("keepalived-adopted", adopting.clone(), |case| {
-            adopted(case, keepalived::prepare)
+            adopted(case, Peer::KeepalivedInhibit)
         }),
         Row::new("ldirectord-alone", setting, |case| {
-            alone(case, ldirectord::prepare)
+            alone(case, Peer::LdirectordQuiescent)
         }),
         Row::new("ldirectord-adopted", adopting, |case| {
-            adopted(case, ldirectord::prepare)
+            adopted(case, Peer::LdirectordQuiescent)
         }),
     ]
 }
 
-/// Writes a program's configuration into a folder, and gives the command that runs it in the foreground.
-type Prepare = fn(&World, &Path) -> Result<Command>;
-
 /// Without a configuration that adopts, what the program does is left to it.
-fn alone(case: &mut Case<'_>, prepare: Prepare) -> Result<()> {
-    let checker = Checker::start(case, prepare)?;
+fn alone(case: &mut Case<'_>, peer: Peer) -> Result<()> {
+    let checker = Checker::start(case, peer)?;
     case.send_udp(LAST, Replies::Echo)?;
     checker.fail(case)?;
     await_weight(case, 0)?;
@@ -70,8 +57,8 @@ fn alone(case: &mut Case<'_>, prepare: Prepare) -> Result<()> {
     case.judge(None, End::REFUSED.unwaited().weight(Some(WEIGHT)))
 }
 
-fn adopted(case: &mut Case<'_>, prepare: Prepare) -> Result<()> {
-    let checker = Checker::start(case, prepare)?;
+fn adopted(case: &mut Case<'_>, peer: Peer) -> Result<()> {
+    let checker = Checker::start(case, peer)?;
     case.send_udp(LAST, Replies::Echo)?;
     checker.fail(case)?;
     await_weight(case, 0)?;
@@ -110,53 +97,35 @@ fn await_weight(case: &Case<'_>, weight: i32) -> Result<()> {
 /// A running program that checks servers.
 #[derive(Debug)]
 struct Checker {
-    folder: TempDir,
-    _process: Process,
+    wells: Wells,
+    running: Running,
 }
 
 impl Checker {
     /// Starts it and waits until it has made the service.
-    fn start(case: &mut Case<'_>, prepare: Prepare) -> Result<Self> {
-        let folder = TempDir::new().context("cannot make a folder for a checker")?;
-        for (server, machine) in case.world.servers() {
-            let well = well(folder.path(), machine.address());
-            File::create(well).with_context(|| format!("cannot make server{} well", server.0))?;
-        }
-        let log = File::create(folder.path().join("log")).context("cannot make a log")?;
-        let mut command = prepare(case.world, folder.path())?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        let process = case.world.director().machine().start(&mut command)?;
-        let checker = Self {
-            folder,
-            _process: process,
+    fn start(case: &mut Case<'_>, peer: Peer) -> Result<Self> {
+        let wells = Wells::new(case.world)?;
+        let task = Task {
+            port: PORT,
+            weight: WEIGHT.unsigned_abs(),
+            every: 2,
+            look: Look::Wells,
         };
-        await_weight(case, WEIGHT).with_context(|| checker.log())?;
+        let running = Running::start(peer, &task, case.world, &wells)?;
+        let checker = Self { wells, running };
+        await_weight(case, WEIGHT).with_context(|| checker.running.log())?;
         // ldirectord takes its servers to be unwell until it has checked them.
         clock::pass(SETTLING);
-        await_weight(case, WEIGHT).with_context(|| checker.log())?;
+        await_weight(case, WEIGHT).with_context(|| checker.running.log())?;
         case.remember()?;
         Ok(checker)
     }
 
     fn fail(&self, case: &Case<'_>) -> Result<()> {
-        fs::remove_file(self.well(case)).context("cannot make server1 unwell")
+        self.wells.set(case.world.server(DRAINED), false)
     }
 
     fn recover(&self, case: &Case<'_>) -> Result<()> {
-        File::create(self.well(case)).context("cannot make server1 well")?;
-        Ok(())
+        self.wells.set(case.world.server(DRAINED), true)
     }
-
-    fn well(&self, case: &Case<'_>) -> PathBuf {
-        well(self.folder.path(), case.world.server(DRAINED).address())
-    }
-
-    fn log(&self) -> String {
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        format!("it printed: {log}")
-    }
-}
-
-fn well(folder: &Path, server: Ipv4Addr) -> PathBuf {
-    folder.join(format!("{server}-is-well"))
 }

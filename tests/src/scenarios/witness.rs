@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ipvsdrain::identity::VirtualService;
 use ipvsdrain::moment::Moment;
 
 use crate::clock;
@@ -87,6 +88,15 @@ impl Witness {
         let history = lock(&self.history);
         let last_there = history.iter().rposition(|look| weight(look, place).is_some())?;
         history.get(last_there + 1).map(|look| (look.after, look.at))
+    }
+
+    /// The fewest servers of a service that had a weight at once.
+    pub(super) fn fewest_in_service(&self, service: VirtualService) -> usize {
+        let in_service = |look: &Look| {
+            let weights = look.weights.iter();
+            weights.filter(|(place, weight)| place.service == service && *weight > 0).count()
+        };
+        lock(&self.history).iter().map(in_service).min().unwrap_or(0)
     }
 
     /// When its weight was first seen to be 0.
