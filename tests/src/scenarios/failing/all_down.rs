@@ -17,7 +17,7 @@ use crate::peers::Wells;
 use crate::scenario::{Scenario, Stage};
 use crate::world::{Forwarding, Place, World};
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(in crate::scenarios) const SCENARIO: Scenario = Scenario {
     name: "all-checks-fail",
     about: "the floor is kept when servers fail, and where all fail the table stays and an alarm is raised",
     programs: &[],

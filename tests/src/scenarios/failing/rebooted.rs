@@ -20,7 +20,7 @@ use crate::peers::{Look, Peer, Running, Task, Wells};
 use crate::scenario::{Findings, Scenario, Stage};
 use crate::world::{Forwarding, Place, VIP, World};
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(in crate::scenarios) const SCENARIO: Scenario = Scenario {
     name: "server-rebooted",
     about: "one of two recursors reboots under load: queries lost by ipvsdrain, and by what is used today",
     programs: &[
