@@ -8,6 +8,7 @@ pub mod api;
 pub mod calendar;
 pub mod cli;
 pub mod clock;
+mod command;
 pub mod config;
 pub mod doctor;
 pub mod drain;
