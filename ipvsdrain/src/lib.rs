@@ -1,11 +1,12 @@
 //! Takes a real server out of IPVS without losing a packet, as early as the traffic allows, and proves it.
 //!
 //! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`drain`] decides, [`supervise`] acts and
-//! journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and
-//! [`hook`] tells commands. `ARCHITECTURE.md` draws the house.
+//! journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file,
+//! [`check`] tries real servers, and [`hook`] tells commands. `ARCHITECTURE.md` draws the house.
 
 pub mod api;
 pub mod calendar;
+pub mod check;
 pub mod cli;
 pub mod clock;
 mod command;

@@ -5,10 +5,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 7] = ["api", "cli", "doctor", "drain", "ipvs", "observe", "supervise"];
+const ROOMS: [&str; 8] = [
+    "api",
+    "check",
+    "cli",
+    "doctor",
+    "drain",
+    "ipvs",
+    "observe",
+    "supervise",
+];
 
 /// Room, the rooms it may name, the guarded libraries it may name.
-const MAY_NAME: [(&str, &[&str], &[&str]); 7] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
     ("ipvs", &[], &["neli", "tokio"]),
     ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
     ("drain", &[], &[]),
@@ -18,15 +27,31 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 7] = [
         &["drain", "supervise"],
         &["axum", "hyper", "hyper_util", "http_body_util", "tokio"],
     ),
+    (
+        "check",
+        &["drain", "supervise"],
+        &[
+            "hickory_proto",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rustls_native_certs",
+            "tokio",
+            "tokio_rustls",
+        ],
+    ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
-        &["api", "doctor", "drain", "supervise"],
+        &["api", "check", "doctor", "drain", "supervise"],
         &["clap", "indicatif", "comfy_table", "ratatui", "tokio"],
     ),
 ];
 
-const GUARDED: [&str; 16] = [
+const GUARDED: [&str; 19] = [
+    "hickory_proto",
+    "tokio_rustls",
+    "rustls_native_certs",
     "neli",
     "aya",
     "aya_log",
