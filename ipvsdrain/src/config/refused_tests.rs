@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::parse;
 
-const FILES: [&str; 27] = [
+const FILES: [&str; 57] = [
     "shadow",
     "shadow = ",
     "shadow = 1",
@@ -32,6 +32,36 @@ const FILES: [&str; 27] = [
     "[adopt]\nservices = [\"udp:10.0.0.1\"]",
     "[[hook]]\non = [\"gone\"]\nrun = [\"/bin/true\"]",
     "[[hook]]\non = [\"removed\"]\nrun = [\"true\"]",
+    "[daemon]\nconcurrent_checks = 0",
+    "[[check]]\ntcp = {}",
+    "[[check]]\nmatch = { port = 80 }",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\nhttp = {}",
+    "[[check]]\nmatch = { port = 80 }\ntpc = {}",
+    "[[check]]\nmatch = { port = 80 }\ntcp = { port = 80 }",
+    "[[check]]\nmatch = { port = 80 }\nport = 0\ntcp = {}",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\nname = \"a b\"",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\ninterval_ms = 99",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\ninterval_ms = 500",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\njitter_percent = 51",
+    "[[check]]\nmatch = { port = 80 }\ntcp = {}\n[[check]]\nmatch = { protocol = \"tcp\" }\ntcp = {}",
+    "[[check]]\nmatch = { port = 53 }\nudp = { expect = \"pong\" }",
+    "[[check]]\nmatch = { port = 53 }\nudp = { send = \"\" }",
+    "[[check]]\nmatch = { port = 53 }\nudp = { send = \"a\", send_hex = \"61\" }",
+    "[[check]]\nmatch = { port = 53 }\nudp = { send_hex = \"616\" }",
+    "[[check]]\nmatch = { port = 53 }\ndns = { record = \"A\" }",
+    "[[check]]\nmatch = { port = 53 }\ndns = { name = \"a..b\" }",
+    "[[check]]\nmatch = { port = 53 }\ndns = { name = \"example.org\", record = \"ANY\" }",
+    "[[check]]\nmatch = { port = 53 }\ndns = { name = \"example.org\", answer = \"2001:db8::1\" }",
+    "[[check]]\nmatch = { port = 80 }\nhttp = { path = \"health\" }",
+    "[[check]]\nmatch = { port = 80 }\nhttp = { host = \"\" }",
+    "[[check]]\nmatch = { port = 80 }\nhttp = { status = [] }",
+    "[[check]]\nmatch = { port = 80 }\nhttp = { status = [200, 20] }",
+    "[[check]]\nmatch = { port = 80 }\nhttp = { verify = true }",
+    "[[check]]\nmatch = { port = 443 }\nhttps = { verify = true }",
+    "[[check]]\nmatch = { port = 443 }\ntls = { server_name = \"a b\" }",
+    "[[check]]\nmatch = { port = 80 }\nexec = { down = [2] }",
+    "[[check]]\nmatch = { port = 80 }\nexec = { run = [\"true\"] }",
+    "[[check]]\nmatch = { port = 80 }\nexec = { run = [\"/bin/true\"], down = [0] }",
 ];
 
 #[test]

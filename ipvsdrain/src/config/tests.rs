@@ -191,11 +191,15 @@ fn every_example_in_the_documents_is_taken() {
 }
 
 #[test]
-fn the_page_names_every_key_of_the_daemon() {
+fn the_page_names_every_key_of_the_daemon_and_of_checks() {
     let page = include_str!("../../../docs/configuration.md");
     for path in keys::every_path() {
         if let Some(key) = path.strip_prefix("daemon.") {
             assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+        if let Some(key) = path.strip_prefix("check.") {
+            let inner = key.rsplit('.').next().unwrap_or(key);
+            assert!(page.contains(&format!("`{inner}`")), "{key}");
         }
     }
 }

@@ -1,0 +1,162 @@
+//! Makes the checks as they come due, so many at once, and hands on what they find.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::finding::{Finding, Outcome};
+use super::probe::probe;
+use super::schedule::{Ended, Run, Schedule};
+use super::wanted::{Key, Wanted};
+use crate::clock;
+
+/// Checks what is wanted until nobody wants anything, or hears of it.
+pub(super) async fn run(
+    mut wanted: watch::Receiver<Wanted>,
+    at_once: usize,
+    findings: mpsc::Sender<Finding>,
+) {
+    let mut schedule = Schedule::default();
+    let mut tries = Tries::at_once(at_once);
+    let mut said = Said::default();
+    loop {
+        for run in schedule.due(clock::now()) {
+            tries.begin(run);
+        }
+        let next = schedule.next();
+        let pause = async {
+            match next {
+                Some(due) => sleep(due.since(clock::now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            changed = wanted.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let wanted = wanted.borrow_and_update();
+                for run in schedule.want(&wanted, clock::now(), rand::random) {
+                    tries.end(run);
+                }
+                said.forget_all_but(&wanted);
+                continue;
+            }
+            Some(ended) = tries.next() => ended,
+            () = pause => continue,
+        };
+        if !schedule.ended(&ended, rand::random()) {
+            continue;
+        }
+        said.say(&ended);
+        let Ended { run, at, outcome, .. } = ended;
+        let finding = run.job.finding(run.key.service, run.key.server, outcome, at);
+        if findings.send(finding).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The tries that are being made, or wait for their turn.
+#[derive(Debug)]
+struct Tries {
+    turns: Arc<Semaphore>,
+    tasks: JoinSet<Ended>,
+    runs: HashMap<u64, (Run, AbortHandle)>,
+}
+
+impl Tries {
+    fn at_once(many: usize) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(many)),
+            tasks: JoinSet::new(),
+            runs: HashMap::new(),
+        }
+    }
+
+    fn begin(&mut self, run: Run) {
+        let (turns, made) = (self.turns.clone(), run.clone());
+        let task = self.tasks.spawn(async move {
+            // Never closed: without a turn it would be tried all the same.
+            let _turn = turns.acquire().await;
+            let began = clock::now();
+            let outcome = probe(&made.job, &made.key.service, &made.key.server).await;
+            Ended {
+                run: made,
+                began,
+                at: clock::now(),
+                outcome,
+            }
+        });
+        self.runs.insert(run.number, (run, task));
+    }
+
+    fn end(&mut self, run: u64) {
+        if let Some((_, task)) = self.runs.remove(&run) {
+            task.abort();
+        }
+    }
+
+    /// The next one that has ended; `None` if there is none, for now.
+    async fn next(&mut self) -> Option<Ended> {
+        loop {
+            match self.tasks.join_next().await? {
+                Ok(ended) => {
+                    self.runs.remove(&ended.run.number);
+                    return Some(ended);
+                }
+                Err(broken) => {
+                    if let Some(ended) = self.broken(&broken) {
+                        return Some(ended);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A try that panicked is no result; one that was ended is not missed.
+    fn broken(&mut self, broken: &JoinError) -> Option<Ended> {
+        let by_task = |(_, (_, task)): &(&u64, &(Run, AbortHandle))| task.id() == broken.id();
+        let number = *self.runs.iter().find(by_task)?.0;
+        let (run, _) = self.runs.remove(&number)?;
+        let at = clock::now();
+        Some(Ended {
+            run,
+            began: at,
+            at,
+            outcome: Outcome::NoResult(format!(
+                "a fault of the daemon itself, please report it: {broken}"
+            )),
+        })
+    }
+}
+
+/// Of which servers was said that their check cannot be made: once, until it can.
+#[derive(Debug, Default)]
+struct Said(BTreeSet<Key>);
+
+impl Said {
+    fn say(&mut self, ended: &Ended) {
+        let key = &ended.run.key;
+        match &ended.outcome {
+            Outcome::NoResult(cause) => {
+                if self.0.insert(key.clone()) {
+                    warn!(service = %key.service, server = %key.server, "{}: no result: {cause}", key.source);
+                }
+            }
+            Outcome::Passed | Outcome::Failed(_) => {
+                if self.0.remove(key) {
+                    info!(service = %key.service, server = %key.server, "{}: there are results again", key.source);
+                }
+            }
+        }
+    }
+
+    fn forget_all_but(&mut self, wanted: &Wanted) {
+        self.0.retain(|key| wanted.contains_key(key));
+    }
+}
