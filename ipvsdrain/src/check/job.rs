@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::finding::{Finding, Outcome};
+use crate::health::{Finding, Outcome};
 use super::kind::Kind;
 use super::settings::Check;
 use crate::identity::{RealServer, VirtualService};

@@ -3,7 +3,6 @@
 //! Nothing is decided here: what so many failures mean, and what becomes of a server, is for others to say. What a check
 //! cannot tell, because this host is at fault, is no result and never a failure.
 
-mod finding;
 mod hex;
 mod job;
 mod kind;
@@ -24,7 +23,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-pub use self::finding::{Finding, Outcome};
 use self::job::Job;
 pub use self::kind::{Dns, Exchange, Exec, Get, Http, Https, Kind, Question, Secure, Tcp, Tls, Udp};
 pub use self::settings::{Check, CheckError, Wrong, first_wrong};

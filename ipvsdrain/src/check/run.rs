@@ -8,7 +8,8 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::finding::{Finding, Outcome};
+use crate::health::{Finding, Outcome};
+use super::job::Job;
 use super::probe::probe;
 use super::schedule::{Ended, Run, Schedule};
 use super::wanted::{Key, Wanted};
@@ -23,6 +24,7 @@ pub(super) async fn run(
     let mut schedule = Schedule::default();
     let mut tries = Tries::at_once(at_once);
     let mut said = Said::default();
+    let mut known = Wanted::new();
     loop {
         for run in schedule.due(clock::now()) {
             tries.begin(run);
@@ -39,11 +41,17 @@ pub(super) async fn run(
                 if changed.is_err() {
                     return;
                 }
-                let wanted = wanted.borrow_and_update();
+                let wanted = wanted.borrow_and_update().clone();
                 for run in schedule.want(&wanted, clock::now(), rand::random) {
                     tries.end(run);
                 }
                 said.forget_all_but(&wanted);
+                for finding in news(&known, &wanted) {
+                    if findings.send(finding).await.is_err() {
+                        return;
+                    }
+                }
+                known = wanted;
                 continue;
             }
             Some(ended) = tries.next() => ended,
@@ -59,6 +67,19 @@ pub(super) async fn run(
             return;
         }
     }
+}
+
+/// A server that is checked from now on counts among those that somebody looks at, before its first result; of one that
+/// is checked no more, nothing is said any more.
+fn news(known: &Wanted, wanted: &Wanted) -> Vec<Finding> {
+    let now = clock::now();
+    let tell = |key: &Key, job: &Job, outcome| job.finding(key.service, key.server, outcome, now);
+    let gone = known.iter().filter(|(key, _)| !wanted.contains_key(*key));
+    let new = wanted.iter().filter(|(key, _)| !known.contains_key(*key));
+    let first = || Outcome::NoResult("its first check has not ended yet".to_owned());
+    gone.map(|(key, job)| tell(key, job, Outcome::Withdrawn))
+        .chain(new.map(|(key, job)| tell(key, job, first())))
+        .collect()
 }
 
 /// The tries that are being made, or wait for their turn.
@@ -148,7 +169,7 @@ impl Said {
                     warn!(service = %key.service, server = %key.server, "{}: no result: {cause}", key.source);
                 }
             }
-            Outcome::Passed | Outcome::Failed(_) => {
+            Outcome::Passed | Outcome::Failed(_) | Outcome::Withdrawn => {
                 if self.0.remove(key) {
                     info!(service = %key.service, server = %key.server, "{}: there are results again", key.source);
                 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::finding::Outcome;
+use crate::health::Outcome;
 use super::job::Job;
 use super::wanted::{Key, Wanted};
 use crate::moment::Moment;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::finding::Outcome;
+use crate::health::Outcome;
 use super::job::Job;
 use super::schedule::{Ended, Run, Schedule};
 use super::settings::Check;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, tcp_server, tried, udp_server};
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 
 const ASK: &str = "dns = { name = \"example.org\", answer = \"192.0.2.1\" }";
 const ASK_BY_TCP: &str = "dns = { name = \"example.org\", answer = \"192.0.2.1\", tcp = true }";

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::servers::{IMPATIENT, PATIENT, failed, tried};
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 
 fn shell(script: &str, more: &str) -> String {
     format!("exec = {{ run = [\"/bin/sh\", \"-c\", '''{script}'''] {more} }}")

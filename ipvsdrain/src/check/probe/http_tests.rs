@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, tcp_server, tls_server, tried};
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 
 const OK: Manner = Manner::Says("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nall ok\n");
 const UNAVAILABLE: Manner = Manner::Says("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");

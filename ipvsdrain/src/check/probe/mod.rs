@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use self::bad::Bad;
-use super::finding::Outcome;
+use crate::health::Outcome;
 use super::job::Job;
 use super::kind::Kind;
 use super::target::target;

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::probe;
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 use crate::check::job::Job;
 use crate::check::settings::Check;
 use crate::identity::RealServer;

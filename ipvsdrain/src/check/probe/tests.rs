@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::in_silence;
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, job, tcp_server, tried, udp_server};
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 
 #[tokio::test]
 async fn a_server_that_takes_connections_passes_and_one_that_does_not_fails() {

@@ -6,7 +6,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use super::bad::Bad;
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, tcp_server, tls_server, tried};
 use super::tls::{handshake, trusting};
-use crate::check::finding::Outcome;
+use crate::health::Outcome;
 use crate::check::kind::Secure;
 
 #[tokio::test]

@@ -21,10 +21,11 @@ use crate::api::access::Access;
 use crate::api::server::Server;
 use crate::check;
 use crate::clock;
+use crate::health::Finding;
 use crate::hook;
 use crate::maintenance;
 use crate::supervise::journal::{Keeper, Lock};
-use crate::supervise::{Handle, Linux, Supervisor, clean};
+use crate::supervise::{Command, Handle, Linux, Supervisor, clean};
 
 /// So many results of checks may wait; more wait for these.
 const FINDINGS: usize = 256;
@@ -123,9 +124,18 @@ async fn beside(configured: &Configured, handle: &Handle, hang_up: Signal) {
         maintenance::follow(configured.current(), handle.clone()),
         hook::tell(configured.current(), handle.clone()),
         check::follow(configured.current(), handle.clone(), found),
-        async { while findings.recv().await.is_some() {} },
+        hand_on(&mut findings, handle),
         std::future::pending::<()>(),
     );
+}
+
+/// What the checks find goes to the supervisor, in its order.
+async fn hand_on(findings: &mut mpsc::Receiver<Finding>, handle: &Handle) {
+    while let Some(finding) = findings.recv().await {
+        if handle.commands.send(Command::Hear { finding }).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn reload_on(mut hang_up: Signal, configured: &Configured, handle: &Handle) {
