@@ -10,9 +10,10 @@ use tokio::time::interval;
 
 use super::Daemonward;
 use crate::api::client::Client;
-use crate::api::{self, DrainView, JournalView, ServerName};
-use crate::drain::{Rung, State};
+use crate::api::{self, DrainView, HealthView, JournalView, ServerName};
+use crate::drain::{Reason, Rung, Stance, State};
 use crate::forwarding::{Forwarding, TunnelKind};
+use crate::identity::{RealServer, VirtualService};
 
 /// Show services, real servers and drains.
 #[derive(Debug, Args)]
@@ -80,7 +81,12 @@ pub(super) fn render(status: &api::Status) -> String {
     let mut lines = journal(&status.journal);
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header([
+    let has_health = !status.health.is_empty();
+    let shown = |cells: [String; 10]| {
+        let kept = cells.into_iter().enumerate();
+        kept.filter_map(move |(column, cell)| (has_health || column != HEALTH).then_some(cell))
+    };
+    let header = [
         "SERVICE",
         "SERVER",
         "METHOD",
@@ -88,9 +94,11 @@ pub(super) fn render(status: &api::Status) -> String {
         "ACTIVE",
         "INACTIVE",
         "STATE",
+        "HEALTH",
         "LIVE FLOWS",
         "SEEN BY",
-    ]);
+    ];
+    table.set_header(shown(header.map(str::to_owned)));
     for service in &status.services {
         for server in &service.servers {
             let drain = status
@@ -103,7 +111,8 @@ pub(super) fn render(status: &api::Status) -> String {
                 || status.journal.word_without_drain(weight).to_owned(),
                 |drain| drain.state.to_string(),
             );
-            table.add_row([
+            let health = health_of(status, service.service, server.server);
+            table.add_row(shown([
                 service.service.to_string(),
                 server.server.to_string(),
                 method(server.configuration.forwarding).to_owned(),
@@ -111,12 +120,13 @@ pub(super) fn render(status: &api::Status) -> String {
                 server.active.to_string(),
                 server.inactive.to_string(),
                 state,
+                health.map(|health| health.word().to_owned()).unwrap_or_default(),
                 drain.map(live).unwrap_or_default(),
                 drain
                     .and_then(|drain| drain.rung)
                     .map(|rung| rung.to_string())
                     .unwrap_or_default(),
-            ]);
+            ]));
         }
     }
     for column in 3..6 {
@@ -125,8 +135,10 @@ pub(super) fn render(status: &api::Status) -> String {
         }
     }
     lines.push(table.to_string());
+    lines.extend(alarms(&status.health));
     for drain in &status.drains {
-        let said = more(drain);
+        let health = health_of(status, drain.service, drain.server);
+        let said = [failed(drain, health), more(drain)].concat();
         if !said.is_empty() {
             lines.push(format!(
                 "\n{} {}: {}",
@@ -137,6 +149,60 @@ pub(super) fn render(status: &api::Status) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// Which column is left out while nobody speaks of any server.
+const HEALTH: usize = 7;
+
+fn health_of(status: &api::Status, service: VirtualService, server: RealServer) -> Option<&HealthView> {
+    let is_it = |health: &&HealthView| (health.service, health.server) == (service, server);
+    status.health.iter().find(is_it)
+}
+
+/// What somebody should look at; where a whole service fails, once.
+fn alarms(health: &[HealthView]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for health in health.iter().filter(|health| health.alarm) {
+        let HealthView {
+            service,
+            server,
+            doing,
+            ..
+        } = health;
+        let line = match health.stance {
+            Stance::AllFail => format!("ALARM {service}: {ALL_FAIL}"),
+            _ => format!("ALARM {service} {server}: {doing}"),
+        };
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+const ALL_FAIL: &str =
+    "all its servers fail: more likely whoever checks them is at fault, so nothing is done about them";
+
+/// What a drain for failure is about, and of a removed server when it comes back.
+fn failed(drain: &DrainView, health: Option<&HealthView>) -> Vec<String> {
+    let Some(failure) = &drain.failure else {
+        return Vec::new();
+    };
+    let what = format!("{} ({})", failure.cause, failure.source);
+    match drain.state {
+        State::Restored | State::Yielded => Vec::new(),
+        _ if drain.reason != Reason::Failure => {
+            vec![format!("maintenance took it over; it had failed: {what}")]
+        }
+        _ => {
+            let back = health.filter(|_| drain.state == State::Removed);
+            let failed = std::iter::once(format!("failed: {what}"));
+            failed.chain(back.map(|health| health.doing.clone())).collect()
+        }
+    }
 }
 
 /// Why nothing is done, and whose weight may have to be given back by hand; nothing while the journal works.

@@ -116,12 +116,14 @@ pub(super) fn every_path() -> Vec<String> {
 /// A configuration in which every key that there may be is set.
 fn known() -> serde_json::Result<Value> {
     let policy = serde_json::to_value(Policy::default())?;
-    let floor = policy.get("floor").cloned();
+    let short = |name: &str| policy.get(name).cloned().unwrap_or_default();
+    let (floor, failure) = (short("floor"), short("failure"));
     let rule = json!({ "match": serde_json::to_value(Match::default())?, "policy": policy });
     let mut rules = serde_json::to_value(Rules::default())?;
     if let Value::Object(rules) = &mut rules {
         rules.insert("policy".to_owned(), policy);
-        rules.insert("floor".to_owned(), floor.unwrap_or_default());
+        rules.insert("floor".to_owned(), floor);
+        rules.insert("failure".to_owned(), failure);
         rules.insert("service".to_owned(), json!([rule]));
         let settings = Settings {
             hook: vec![Hook::default()],
@@ -177,7 +179,7 @@ impl Place {
         match words.as_slice() {
             ["policy", ..] => self.path.get(1..),
             ["service", _, "policy", ..] => self.path.get(3..),
-            ["floor" | "other_hands", ..] => Some(&self.path),
+            ["floor" | "failure" | "other_hands", ..] => Some(&self.path),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::parse;
 
-const FILES: [&str; 57] = [
+const FILES: [&str; 64] = [
     "shadow",
     "shadow = ",
     "shadow = 1",
@@ -27,6 +27,13 @@ const FILES: [&str; 57] = [
     "[policy]\non_deadline = \"remove\"",
     "[policy]\nsysctl = \"never\"\npersistence = \"set\"",
     "[floor]\nweight_percent = 101",
+    "[policy]\nslow_start_secs = 3601",
+    "[failure]\nthen = \"restart\"",
+    "[failure]\nremove_after = 30",
+    "[failure]\nremove_after_secs = 86401",
+    "[failure]\nthen = \"remove\"\nconfirmations = 0",
+    "[failure]\nhold_down_secs = 601",
+    "[[service]]\nmatch = { port = 53 }\npolicy = { failure = { forgiven_after_secs = 0 } }",
     "[[service]]\npolicy = { pinned = \"hold\" }",
     "[[service]]\nmatch = {}\npolicy = {}",
     "[adopt]\nservices = [\"udp:10.0.0.1\"]",

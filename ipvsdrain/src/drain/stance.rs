@@ -88,7 +88,7 @@ impl fmt::Display for Stance {
                 "it fails, and another hand ended its drain: left alone until it was found well once",
             ),
             Stance::Foreign => f.write_str("it fails, and another hand had set its weight to 0: not touched"),
-            Stance::Quiesced => f.write_str("it fails, and is drained for that"),
+            Stance::Quiesced => f.write_str("it is drained for its failure"),
             Stance::Maintenance => f.write_str("it is in maintenance: its health changes nothing"),
             Stance::Removed => f.write_str("it was removed for its failure, and is not well yet"),
             Stance::HeldDown(secs) => write!(

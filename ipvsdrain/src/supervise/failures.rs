@@ -46,7 +46,8 @@ impl Failures {
 
     fn show(&self, key: Key, now: Moment) -> Option<ServerHealth> {
         let (service, server) = key;
-        let unknown = || Stance::Unknown("nobody has looked yet".to_owned());
+        // Only without a journal that works a server is spoken of and not looked at.
+        let unknown = || Stance::Unknown("nothing is decided while the journal does not work".to_owned());
         Some(ServerHealth {
             service,
             server,
@@ -58,13 +59,13 @@ impl Failures {
     }
 
     /// Keeps it, and says so where it is news.
-    fn stand(&mut self, (service, server): Key, stance: Stance) {
+    fn stand(&mut self, (service, server): Key, stance: &Stance) {
         let before = self.stances.insert((service, server), stance.clone());
         let is_same = before
             .as_ref()
-            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&stance));
+            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(stance));
         if !is_same {
-            say(&service, &server, before.as_ref(), &stance);
+            say(&service, &server, before.as_ref(), stance);
         }
     }
 }
@@ -116,7 +117,7 @@ impl<K: Kernel> Supervisor<K> {
         for key in keys {
             if let Some(stance) = self.stance(key).await {
                 let stance = self.act(key, stance).await;
-                self.failures.stand(key, stance);
+                self.failures.stand(key, &stance);
             }
         }
     }
@@ -221,6 +222,7 @@ impl<K: Kernel> Supervisor<K> {
             "maintenance takes over the drain that its failure had begun"
         );
         self.records.insert(key, record);
+        self.failures.stand(key, &Stance::Maintenance);
         self.advance(key).await;
         Ok(self.records[&key].clone())
     }
@@ -233,11 +235,10 @@ fn say(service: &VirtualService, server: &RealServer, before: Option<&Stance>, s
         }
         // Its drain says the rest.
         Stance::Quiesced | Stance::Maintenance | Stance::Removed | Stance::Returning(_) => {}
-        Stance::Well if before.is_none() => {}
+        Stance::Well | Stance::Unknown(_) if before.is_none() => {}
         Stance::Well | Stance::Awaited | Stance::Failing | Stance::HeldDown(_) => {
             info!(%service, %server, "health: {stance}");
         }
-        Stance::Unknown(_) if before.is_none() => {}
         Stance::Unknown(_) => warn!(%service, %server, "health: {stance}"),
     }
 }
