@@ -5,7 +5,7 @@ use super::failing::Failure;
 use super::floor::{Capacity, Shortfall};
 use super::lending::Borrowed;
 use super::policy::{FallbackUse, Policy, PolicyError};
-use super::record::{Observed, Reason, Record, Transition};
+use super::record::{Observed, Reason, Record, TakenOver, Transition};
 use super::state::State;
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
@@ -175,6 +175,7 @@ pub fn begin(request: &Request, ground: &Ground<'_>, now: Moment) -> Result<Reco
         at_quiesce: None,
         failure,
         ramp: None,
+        taken_over: None,
         would_remove_at: None,
         boot_id: ground.boot_id.to_owned(),
         started_at: now,
@@ -225,7 +226,7 @@ fn check_floor(request: &Request, capacity: Capacity) -> Result<(), Refusal> {
 
 /// Maintenance of a server that is drained, or was removed, for its failure: from now on the same drain is the one that
 /// was asked for, and no health puts the server back. `None` if this is no such drain.
-pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Record> {
+pub fn take_over(record: &Record, request: &Request, now: Moment, now_unix: u64) -> Option<Record> {
     let is_for_failure = record.reason == Reason::Failure && request.reason != Reason::Failure;
     let is_down = !record.state.is_final() || record.state == State::Removed;
     if !is_for_failure || !is_down || record.shadow {
@@ -238,6 +239,11 @@ pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Reco
         ticket: request.ticket.clone(),
         forced: request.forced,
         policy: request.policy,
+        // Its deadlines, and what a marker asked for, count from here.
+        taken_over: Some(TakenOver {
+            at: now,
+            unix: now_unix,
+        }),
         overdue: None,
         ..record.clone()
     };
@@ -245,6 +251,9 @@ pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Reco
     if record.state == State::Restoring {
         next.state = State::Pooled;
         next.outcome = None;
+        if let Some(ramp) = &mut next.ramp {
+            ramp.turned = true;
+        }
         next.transitions.push(Transition {
             at: now,
             from: record.state,
@@ -291,6 +300,10 @@ pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
         (State::Restoring, "asked to restore")
     };
     let mut next = record.clone();
+    // By hand, and not because it is well: no failure turns it around.
+    if let Some(failure) = &mut next.failure {
+        failure.recovered = false;
+    }
     if record.state != to {
         next.transitions.push(Transition {
             at: now,

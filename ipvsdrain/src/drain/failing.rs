@@ -11,6 +11,7 @@ use super::facts::{Facts, Server};
 use super::hold::Hold;
 use super::judgement::Judgement;
 use super::policy::{PolicyError, in_range};
+use super::record::Reason;
 use super::state::State;
 use super::step::Step;
 use crate::health::{Belief, Health, Verdict};
@@ -112,6 +113,9 @@ pub struct Failure {
     /// It was well again, and is put back for that.
     #[serde(default)]
     pub recovered: bool,
+    /// The kernel was to be asked for weight 0: one that is seen before is another hand's.
+    #[serde(default)]
+    pub quiesced: bool,
 }
 
 impl Failure {
@@ -121,12 +125,19 @@ impl Failure {
             return None;
         };
         let level = before.map_or(0, |before| before.level_at(health.since, policy));
+        // At the longest hold-down it ends: what counted beyond would take as long again to be forgiven.
+        let is_at_most = level > 0 && policy.hold_down(level) >= policy.hold_down(u32::MAX);
         Some(Self {
             source: source.clone(),
             cause: cause.clone(),
             since: health.since,
-            level: level.saturating_add(1),
+            level: if is_at_most {
+                level
+            } else {
+                level.saturating_add(1)
+            },
             recovered: false,
+            quiesced: false,
         })
     }
 
@@ -139,7 +150,8 @@ impl Failure {
 
     /// It failed anew, after it had been found well, but not for long enough to be put back.
     pub(super) fn renewed(&self, health: &Health, policy: &FailurePolicy) -> Option<Self> {
-        let was_well = health.last_pass.is_some_and(|at| at > self.since);
+        // A daemon that was restarted since may not have seen it well.
+        let was_well = self.recovered || health.last_pass.is_some_and(|at| at > self.since);
         (was_well && health.since > self.since)
             .then(|| Self::of(health, Some(self), policy))
             .flatten()
@@ -161,14 +173,15 @@ impl Failure {
                     Next::HeldDown(needed)
                 }
             }
-            Verdict::Down { .. } if policy.then != OnFailure::Remove => Next::Stay,
             Verdict::Down { .. } => {
                 let persists = health.unanimous || lasted >= policy.remove_after();
-                let is_due = persists && health.failures >= policy.confirmations;
+                let is_due =
+                    policy.then == OnFailure::Remove && persists && health.failures >= policy.confirmations;
                 match health.belief {
                     Belief::AllFail => Next::Suspect,
+                    Belief::Awaited => Next::Awaited,
                     Belief::Believed if is_due => Next::Remove,
-                    Belief::Believed | Belief::Awaited => Next::Stay,
+                    Belief::Believed => Next::Stay,
                 }
             }
         }
@@ -181,6 +194,8 @@ pub(super) enum Next {
     /// It fails, and has not for long enough.
     Stay,
     Remove,
+    /// It fails, and no other server was found well since.
+    Awaited,
     /// All fail.
     Suspect,
     Unknown(String),
@@ -198,23 +213,32 @@ impl Step {
     }
 
     /// Before it is quiesced: is it still to be? If not, the drain ends or waits.
-    pub(super) fn still_fails(&mut self, facts: &Facts, now: Moment) -> Result<(), Option<Hold>> {
+    pub(super) fn still_fails(
+        &mut self,
+        weight: u32,
+        facts: &Facts,
+        now: Moment,
+    ) -> Result<(), Option<Hold>> {
         if facts
             .health
             .as_ref()
             .is_some_and(|health| health.verdict == Verdict::Up)
         {
             self.mark_recovered();
-            self.go(
-                State::Restored,
-                "well again before it was quiesced".to_owned(),
-                now,
-            );
+            let why = "well again before it was quiesced".to_owned();
+            // In mid-way of a slow start it has not its own weight yet.
+            let to = if weight != self.record.before.weight && self.is_ours(weight) {
+                State::Restoring
+            } else {
+                State::Restored
+            };
+            self.go(to, why, now);
             return Err(None);
         }
         match self.next_by_health(facts, now) {
             Next::Unknown(why) => Err(Some(Hold::HealthUnknown(why))),
             Next::Suspect => Err(Some(Hold::CheckerSuspected)),
+            Next::Awaited => Err(Some(Hold::FailureAwaited)),
             Next::Stay | Next::Remove | Next::HeldDown(_) | Next::PutBack(_) => Ok(()),
         }
     }
@@ -243,7 +267,23 @@ impl Step {
             Next::Suspect => Some(Hold::CheckerSuspected),
             Next::Unknown(why) => Some(Hold::HealthUnknown(why)),
             Next::HeldDown(needed) => Some(Hold::HoldDown(needed.as_secs())),
-            Next::Stay | Next::PutBack(_) => None,
+            Next::Stay | Next::Awaited | Next::PutBack(_) => None,
+        }
+    }
+
+    /// The weight is 0 before the kernel was asked for that: another hand was first, and it is not ours to undo.
+    pub(super) fn is_quiesced_by_another(&self) -> bool {
+        self.record.reason == Reason::Failure
+            && self
+                .record
+                .failure
+                .as_ref()
+                .is_some_and(|failure| !failure.quiesced)
+    }
+
+    pub(super) fn mark_quiesced(&mut self) {
+        if let Some(failure) = &mut self.record.failure {
+            failure.quiesced = true;
         }
     }
 

@@ -85,7 +85,15 @@ impl Board {
         let servers = self.services.entry(finding.service).or_default();
         let signals = servers.entry(finding.server).or_default();
         if finding.outcome == Outcome::Withdrawn {
-            signals.remove(&finding.source);
+            let said_down = signals
+                .remove(&finding.source)
+                .is_some_and(|signal| signal.was_down());
+            if said_down {
+                // The others may have said *up* for long: that is not for how long the server was well.
+                signals
+                    .values_mut()
+                    .for_each(|signal| signal.begin_anew(finding.at));
+            }
             self.drop_empty();
             return;
         }
@@ -159,7 +167,7 @@ impl Board {
         for signal in others.flat_map(|(_, signals)| signals.values()) {
             looked_at = true;
             let says = signal.says(now);
-            if says != Says::Down && signal.last_pass().is_some_and(|at| at >= since) {
+            if says != Says::Down && signal.last_pass().is_some_and(|at| at > since) {
                 return Belief::Believed;
             }
             all_fail &= says == Says::Down;
@@ -202,7 +210,7 @@ fn verdict(signals: &Signals, now: Moment) -> (Verdict, Moment) {
     }
     if let Some((source, signal)) = signals.iter().find(|(_, signal)| signal.went_silent_down(now)) {
         let why = format!("{source} said that it is down, and has been silent since");
-        return (Verdict::Unknown(why), signal.stale_at());
+        return (Verdict::Unknown(why), signal.silent_since(now));
     }
     if let Some(since) = saying(Says::Up).map(|(_, signal)| signal.since()).max() {
         return (Verdict::Up, since);

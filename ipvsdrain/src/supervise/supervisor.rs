@@ -44,7 +44,7 @@ pub struct Supervisor<K> {
     weights: Weights,
     pub(super) failures: Failures,
     pub(super) boot_id: String,
-    unix_time: fn() -> u64,
+    pub(super) unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
     /// The journal was read. Before that nothing in the kernel may be touched.
     pub(super) drains_known: bool,
