@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Facts, Server};
 use super::hold::Hold;
 use super::judgement::Judgement;
+use super::other_hand::OtherHand;
 use super::policy::{PolicyError, in_range};
 use super::record::Reason;
 use super::state::State;
 use super::step::Step;
+use crate::forwarding::Configuration;
 use crate::health::{Belief, Health, Verdict};
 use crate::moment::Moment;
 
@@ -204,6 +206,14 @@ pub(super) enum Next {
     PutBack(String),
 }
 
+impl Facts {
+    pub(super) fn is_well(&self) -> bool {
+        self.health
+            .as_ref()
+            .is_some_and(|health| health.verdict == Verdict::Up)
+    }
+}
+
 impl Step {
     fn next_by_health(&self, facts: &Facts, now: Moment) -> Next {
         match &self.record.failure {
@@ -219,11 +229,7 @@ impl Step {
         facts: &Facts,
         now: Moment,
     ) -> Result<(), Option<Hold>> {
-        if facts
-            .health
-            .as_ref()
-            .is_some_and(|health| health.verdict == Verdict::Up)
-        {
+        if facts.is_well() {
             self.mark_recovered();
             let why = "well again before it was quiesced".to_owned();
             // In mid-way of a slow start it has not its own weight yet.
@@ -295,6 +301,18 @@ impl Step {
         }
         self.go(State::Restoring, why, now);
         self.restore(facts, now)
+    }
+
+    /// It has a weight, though not by us, and is well: whatever the policy is about other hands, nothing is left to do.
+    pub(super) fn end_with_what_another_hand_gave(
+        &mut self,
+        what: OtherHand,
+        seen: &Configuration,
+        now: Moment,
+    ) {
+        self.record.before = *seen;
+        self.mark_recovered();
+        self.go(State::Yielded, format!("{what}, and it is well"), now);
     }
 
     fn mark_recovered(&mut self) {

@@ -462,6 +462,20 @@ fn a_weight_by_another_hand_is_yielded_to() {
 }
 
 #[test]
+fn a_server_that_is_well_is_not_quiesced_again_whatever_another_hand_did() {
+    for other_hands in [OtherHands::Yield, OtherHands::Reassert, OtherHands::Alarm] {
+        let record = quiesced(Policy {
+            other_hands,
+            ..policy()
+        });
+        let step = step(&record, &seen(3, up(5)), at(5));
+        assert_eq!(step.record.state, State::Yielded, "{other_hands:?}");
+        assert_eq!(step.actions, [Action::Unwatch]);
+        assert!(step.record.failure.unwrap().recovered);
+    }
+}
+
+#[test]
 fn in_shadow_mode_it_is_told_what_would_be_done() {
     let shadow = Request {
         shadow: true,

@@ -212,7 +212,12 @@ impl Step {
         self.record.gone_since = None;
         let weight = server.configuration.weight;
         if weight != 0 {
-            return self.other_hand(OtherHand::Raised(weight), facts, now);
+            let raised = OtherHand::Raised(weight);
+            if self.record.reason == Reason::Failure && facts.is_well() {
+                self.end_with_what_another_hand_gave(raised, &server.configuration, now);
+                return None;
+            }
+            return self.other_hand(raised, facts, now);
         }
         self.take_over_attributes(&server.configuration);
         self.watch(facts);

@@ -85,14 +85,16 @@ impl Board {
         let servers = self.services.entry(finding.service).or_default();
         let signals = servers.entry(finding.server).or_default();
         if finding.outcome == Outcome::Withdrawn {
-            let said_down = signals
-                .remove(&finding.source)
-                .is_some_and(|signal| signal.was_down());
-            if said_down {
-                // The others may have said *up* for long: that is not for how long the server was well.
+            if let Some(signal) = signals.remove(&finding.source) {
+                // The others may have said *up* for longer than the server was well.
+                let well_since = if signal.was_down() {
+                    finding.at
+                } else {
+                    signal.since()
+                };
                 signals
                     .values_mut()
-                    .for_each(|signal| signal.begin_anew(finding.at));
+                    .for_each(|signal| signal.begin_anew(well_since));
             }
             self.drop_empty();
             return;
@@ -212,10 +214,11 @@ fn verdict(signals: &Signals, now: Moment) -> (Verdict, Moment) {
         let why = format!("{source} said that it is down, and has been silent since");
         return (Verdict::Unknown(why), signal.silent_since(now));
     }
-    if let Some(since) = saying(Says::Up).map(|(_, signal)| signal.since()).max() {
+    // Of all, also of those that fell silent: for how long it was well is not for how long the others say so.
+    let since = signals.values().map(Signal::since).max().unwrap_or(now);
+    if saying(Says::Up).next().is_some() {
         return (Verdict::Up, since);
     }
-    let since = signals.values().map(Signal::since).max().unwrap_or(now);
     (Verdict::Unknown(why_unknown(signals)), since)
 }
 

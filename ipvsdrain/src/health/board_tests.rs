@@ -107,6 +107,17 @@ fn a_report_that_expires_while_down_is_unknown_whatever_others_say() {
     let other = board(&[("a", 5, 0, up()), ("b", 5, 9, up())]);
     assert_eq!(health(&other, 5, 15).verdict, Verdict::Up);
     assert!(is_unknown(&health(&other, 5, 20)));
+    let later = board(&[
+        ("a", 5, 6, up()),
+        ("b", 5, 0, up()),
+        ("b", 5, 9, up()),
+        ("b", 5, 18, up()),
+    ]);
+    assert_eq!(
+        health(&later, 5, 20).since,
+        at(6),
+        "its silence makes the time that it was well no longer"
+    );
 }
 
 #[test]
@@ -121,7 +132,7 @@ fn a_source_that_is_withdrawn_says_nothing_and_the_others_begin_anew() {
     );
     let mut two = board(&[("a", 5, 5, up()), ("b", 5, 0, up())]);
     two.hear(&says("a", 5, 8, Outcome::Withdrawn));
-    assert_eq!(health(&two, 5, 9).since, at(0), "nothing stood against it");
+    assert_eq!(health(&two, 5, 9).since, at(5), "nor longer than both did");
 
     one.hear(&says("b", 5, 9, Outcome::Withdrawn));
     assert_eq!(one, Board::default());
