@@ -282,6 +282,23 @@ pub fn recover(record: &Record, why: &str, now: Moment) -> Record {
     next
 }
 
+/// A server that was removed for its failure is in the table again, and not by us: from now on it is not ours.
+pub fn put_back_by_another(record: &Record, weight: u32, now: Moment) -> Option<Record> {
+    let is_ours = record.reason == Reason::Failure && record.state == State::Removed && record.is_over();
+    is_ours.then(|| {
+        let mut next = record.clone();
+        next.state = State::Yielded;
+        next.transitions.push(Transition {
+            at: now,
+            from: record.state,
+            to: State::Yielded,
+            why: format!("another hand put it back with weight {weight}"),
+            evidence: None,
+        });
+        next
+    })
+}
+
 /// Turns a drain around: the server gets its weight back, or comes back into the table if we removed it.
 pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
     let (service, server) = (record.service, record.server);

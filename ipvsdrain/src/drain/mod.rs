@@ -59,7 +59,7 @@ mod traces;
 mod witness_tests;
 
 pub use action::{Action, Note};
-pub use admission::{Ground, Refusal, Request, begin, recover, restore, take_over};
+pub use admission::{Ground, Refusal, Request, begin, put_back_by_another, recover, restore, take_over};
 pub use changes::Changes;
 pub use deadline::Overdue;
 pub use evidence::Witness;

@@ -109,10 +109,16 @@ fn a_removed_server_comes_back_after_the_hold_down_and_not_a_second_before() {
 
 #[test]
 fn what_another_hand_or_an_operator_put_back_is_left_alone_until_it_was_well() {
-    let put_back = Record {
-        failure: removed(Policy::default()).failure,
-        ..removed(Policy::default())
-    };
+    let out = removed(Policy::default());
+    let put_back = put_back_by_another(&out, 5, at(80)).unwrap();
+    assert_eq!(put_back.state, State::Yielded);
+    assert_eq!(put_back_by_another(&put_back, 5, at(81)), None, "once");
+    let kept = take_over(&out, &request(Policy::default()), at(80), 0).unwrap();
+    assert_eq!(
+        put_back_by_another(&kept, 5, at(81)),
+        None,
+        "maintenance ends by its own rules"
+    );
     let yielded = step(&quiesced(Policy::default()), &seen(3, down(0, 9)), at(50)).record;
     assert_eq!(yielded.state, State::Yielded);
     for record in [restored_by_hand(), yielded] {

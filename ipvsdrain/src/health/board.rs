@@ -10,6 +10,9 @@ use super::signal::{Says, Signal};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
+/// Within so long after the board was begun whoever looks at a server has found something.
+const ALL_ARE_HEARD_AFTER: Duration = Duration::from_secs(30);
+
 /// What nobody has said anything about for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
@@ -18,6 +21,7 @@ type Key = (VirtualService, RealServer);
 /// Every source's newest word on every real server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Board {
+    since: Moment,
     services: BTreeMap<VirtualService, BTreeMap<RealServer, Signals>>,
 }
 
@@ -81,6 +85,14 @@ pub struct Word {
 }
 
 impl Board {
+    /// An empty one: nobody was heard before.
+    pub fn since(now: Moment) -> Self {
+        Self {
+            since: now,
+            services: BTreeMap::new(),
+        }
+    }
+
     pub fn hear(&mut self, finding: &Finding) {
         let servers = self.services.entry(finding.service).or_default();
         let signals = servers.entry(finding.server).or_default();
@@ -175,6 +187,8 @@ impl Board {
             all_fail &= says == Says::Down;
         }
         match (looked_at, all_fail) {
+            // The first findings about the others may still come.
+            (false, _) if now.since(self.since) < ALL_ARE_HEARD_AFTER => Belief::Awaited,
             (false, _) => Belief::Believed,
             (true, true) => Belief::AllFail,
             (true, false) => Belief::Awaited,

@@ -188,6 +188,15 @@ fn a_failure_is_believed_once_another_server_was_found_well_after_it() {
         one.hear(&says("a", 5, 5, failed()));
         assert_eq!(health(&one, 5, 7).belief, belief, "{others:?}");
     }
+    // At its beginning nobody was heard yet.
+    for (second, belief) in [(29, Belief::Awaited), (30, Belief::Believed)] {
+        let mut new = Board::since(at(0));
+        new.hear(&Finding {
+            stale_after: Duration::from_mins(1),
+            ..says("a", 5, 0, failed())
+        });
+        assert_eq!(health(&new, 5, second).belief, belief, "second {second}");
+    }
     // It passed since, but not for long enough to be well.
     let mut rising = board(&[("a", 5, 5, failed()), ("a", 6, 5, failed())]);
     rising.hear(&Finding {

@@ -17,10 +17,19 @@ use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
 /// What is known of the health of all servers, and where each stood last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Failures {
     board: Board,
     stances: BTreeMap<Key, Stance>,
+}
+
+impl Failures {
+    pub(super) fn since(now: Moment) -> Self {
+        Self {
+            board: Board::since(now),
+            stances: BTreeMap::new(),
+        }
+    }
 }
 
 /// The health of one server, for others to see.
@@ -149,7 +158,7 @@ impl<K: Kernel> Supervisor<K> {
         let was_removed = newest.is_some_and(|record| record.state == State::Removed);
         let weight = if matches!(health.verdict, Verdict::Down { .. }) || was_removed {
             match self.kernel.table(&service, &server).await.table {
-                Table::Present(server) => Some(server.configuration.weight),
+                Table::Present(server) => Some(self.see(key, server.configuration.weight)),
                 Table::NoServer => None,
                 // What was removed cannot come back before its service does.
                 Table::NoService => return Some(Stance::Unknown("its virtual service is gone".to_owned())),
@@ -161,6 +170,22 @@ impl<K: Kernel> Supervisor<K> {
         let policy = self.failure_policy(&service);
         let newest = self.newest(&key);
         Some(drain::stance(&health, newest, weight, &policy, self.kernel.now()))
+    }
+
+    /// A server in the table that we had removed was put back by another hand.
+    fn see(&mut self, key: Key, weight: u32) -> u32 {
+        let now = self.kernel.now();
+        let newest = self.newest(&key);
+        let next = newest.and_then(|record| drain::put_back_by_another(record, weight, now));
+        if let Some(next) = next
+            && self.journal.save(&next, now).is_ok()
+        {
+            let Record { service, server, .. } = &next;
+            info!(%service, %server, "{} -> {}: another hand put it back with weight {weight}", State::Removed, next.state);
+            self.records.insert(key, next);
+            self.show();
+        }
+        weight
     }
 
     fn failure_policy(&self, service: &VirtualService) -> FailurePolicy {

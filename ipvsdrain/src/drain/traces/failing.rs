@@ -53,7 +53,7 @@ impl Failing {
         Self {
             truths: truths.collect(),
             run,
-            board: Board::default(),
+            board: Board::since(Moment::from_secs(1000)),
             counting,
         }
     }
@@ -95,6 +95,7 @@ impl Failing {
             Event::Restore(server) => self.restore(server)?,
             Event::SetWeight { server, weight } => self.set_weight(server, weight),
             Event::Delete(server) => {
+                self.truths[server].is_foreign = false;
                 self.forget_unseen(server);
                 self.run.other_hand(server, |host| host.there = None);
             }
@@ -165,7 +166,7 @@ impl Failing {
 
     fn restart(&mut self) {
         self.run.crash(true);
-        self.board = Board::default();
+        self.board = Board::since(self.now());
         for truth in &mut self.truths {
             truth.logs = Default::default();
             truth.down_at = None;
@@ -222,8 +223,14 @@ impl Failing {
         };
         let now = self.now();
         let policy = self.run.model.setting.policy;
+        let there = self.run.model.servers[server].there;
+        if let (Some(record), Some(there)) = (&self.run.records[server], there)
+            && let Some(next) = put_back_by_another(record, there.weight, now)
+        {
+            self.run.records[server] = Some(next);
+        }
         let newest = self.run.records[server].clone();
-        let weight = self.run.model.servers[server].there.map(|there| there.weight);
+        let weight = there.map(|there| there.weight);
         match stance(&health, newest.as_ref(), weight, &policy.failure, now) {
             Stance::Failing => {
                 let failure = failure(&health, newest.as_ref(), &policy.failure);
