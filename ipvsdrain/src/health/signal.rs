@@ -23,6 +23,8 @@ pub struct Signal {
     cause: String,
     last: Moment,
     stale_at: Moment,
+    /// Its last word was *down*, also where that went stale since.
+    was_down: bool,
 }
 
 /// A word.
@@ -57,6 +59,7 @@ impl Signal {
             cause: String::new(),
             last: at,
             stale_at: at,
+            was_down: false,
         }
     }
 
@@ -70,7 +73,7 @@ impl Signal {
         if at > self.stale_at && !self.is_new() {
             self.passes = 0;
             self.failures = 0;
-            // A word that went stale must be earned again; that it was *down* is remembered by whoever acted on it.
+            // A word that went stale must be earned again; until then, that it was *down* is not forgotten.
             self.word = Says::Unknown;
             self.since = self.stale_at;
         }
@@ -115,6 +118,14 @@ impl Signal {
     fn say(&mut self, word: Says, since: Moment) {
         self.word = word;
         self.since = since;
+        self.was_down = word == Says::Down;
+    }
+
+    /// What stood against this word until now is gone: only from now on does it count for the server being well.
+    pub(super) fn begin_anew(&mut self, at: Moment) {
+        if self.word == Says::Up {
+            self.since = self.since.max(at);
+        }
     }
 
     pub fn says(&self, now: Moment) -> Says {
@@ -125,9 +136,22 @@ impl Signal {
         }
     }
 
-    /// It said *down* when it fell silent.
+    /// It said *down* when it fell silent, and has had no word since.
     pub(super) fn went_silent_down(&self, now: Moment) -> bool {
-        self.is_stale(now) && self.word == Says::Down
+        self.was_down && self.says(now) == Says::Unknown
+    }
+
+    /// Since when it has had no word.
+    pub(super) fn silent_since(&self, now: Moment) -> Moment {
+        if self.is_stale(now) {
+            self.stale_at
+        } else {
+            self.since
+        }
+    }
+
+    pub(super) fn was_down(&self) -> bool {
+        self.was_down
     }
 
     pub(super) fn is_stale(&self, now: Moment) -> bool {

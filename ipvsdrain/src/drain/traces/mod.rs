@@ -4,6 +4,8 @@
 //! `cargo test -p ipvsdrain traces` runs 50 000 of each kind; `TRACES=250000` before it makes that a million in all.
 
 mod event;
+mod failing;
+mod failing_event;
 mod model;
 mod run;
 
@@ -13,25 +15,28 @@ use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use event::{Event, Kind};
 use run::Run;
 
-fn cases() -> u32 {
+fn cases(default: u32) -> u32 {
     let asked = std::env::var("TRACES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(50_000)
+    asked.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-fn all_hold(kind: Kind) {
-    let config = ProptestConfig {
-        cases: cases(),
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel(
             "proptest-regressions",
         ))),
         source_file: Some(file!()),
         ..ProptestConfig::default()
-    };
+    }
+}
+
+fn all_hold(kind: Kind) {
     let traces = (
         event::policy(kind),
         proptest::collection::vec(event::event(kind), 1..24),
     );
-    let outcome = TestRunner::new(config).run(&traces, |(policy, events): (_, Vec<Event>)| {
+    let outcome = TestRunner::new(config(cases(50_000))).run(&traces, |(policy, events): (_, Vec<Event>)| {
         let mut run = Run::new(policy);
         for event in &events {
             run.take(event)?;
@@ -61,4 +66,22 @@ fn faults_and_crashes() {
 #[test]
 fn all_at_once() {
     all_hold(Kind::All);
+}
+
+#[test]
+fn failures_and_recoveries() {
+    let traces = (
+        failing_event::setting(),
+        proptest::collection::vec(failing_event::event(), 1..24),
+    );
+    let outcome = TestRunner::new(config(cases(10_000))).run(&traces, |((setting, counting), events)| {
+        let mut trace = failing::Failing::new(setting, counting);
+        for event in &events {
+            trace.take(event)?;
+        }
+        trace.end_fairly()
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
 }
