@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod calendar;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

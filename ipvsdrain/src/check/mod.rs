@@ -1,0 +1,2 @@
+//! Scratch.
+pub(crate) mod path;
