@@ -6,6 +6,7 @@
 mod hex;
 mod job;
 mod kind;
+mod path;
 mod probe;
 mod run;
 mod schedule;
