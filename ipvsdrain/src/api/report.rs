@@ -71,6 +71,7 @@ impl ReportRequest {
             server: self.server,
             source: format!("report:{}", self.source),
             outcome,
+            began: at,
             at,
             rise: 1,
             fall: 1,

@@ -40,13 +40,14 @@ impl Job {
         service: VirtualService,
         server: RealServer,
         outcome: Outcome,
-        at: Moment,
+        (began, at): (Moment, Moment),
     ) -> Finding {
         Finding {
             service,
             server,
             source: self.source.to_string(),
             outcome,
+            began,
             at,
             rise: self.check.rise,
             fall: self.check.fall,

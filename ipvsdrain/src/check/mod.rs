@@ -27,8 +27,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::job::Job;
 pub use self::kind::{Dns, Exchange, Exec, Get, Http, Https, Kind, Question, Secure, Tcp, Tls, Udp};
 pub use self::settings::{Check, CheckError, Wrong, first_wrong};
+pub use self::target::Via;
 use self::wanted::{Wanted, wanted};
 use crate::config::Config;
+use crate::health::Finding;
 use crate::supervise::{Command, Handle};
 
 /// A server that appears or disappears, and a configuration that changes, is noticed within this time.

@@ -61,8 +61,14 @@ pub(super) async fn run(
             continue;
         }
         said.say(&ended);
-        let Ended { run, at, outcome, .. } = ended;
-        let finding = run.job.finding(run.key.service, run.key.server, outcome, at);
+        let Ended {
+            run,
+            began,
+            at,
+            outcome,
+            ..
+        } = ended;
+        let finding = run.job.finding(run.key.service, run.key.server, outcome, (began, at));
         if findings.send(finding).await.is_err() {
             return;
         }
@@ -73,7 +79,7 @@ pub(super) async fn run(
 /// is checked no more, nothing is said any more.
 fn news(known: &Wanted, wanted: &Wanted) -> Vec<Finding> {
     let now = clock::now();
-    let tell = |key: &Key, job: &Job, outcome| job.finding(key.service, key.server, outcome, now);
+    let tell = |key: &Key, job: &Job, outcome| job.finding(key.service, key.server, outcome, (now, now));
     let gone = known.iter().filter(|(key, _)| !wanted.contains_key(*key));
     let new = wanted.iter().filter(|(key, _)| !known.contains_key(*key));
     let first = || Outcome::NoResult("its first check has not ended yet".to_owned());
@@ -105,7 +111,7 @@ impl Tries {
             // Never closed: without a turn it would be tried all the same.
             let _turn = turns.acquire().await;
             let began = clock::now();
-            let outcome = probe(&made.job, &made.key.service, &made.key.server).await;
+            let outcome = probe(&made.job, &made.key).await;
             Ended {
                 run: made,
                 began,

@@ -126,7 +126,7 @@ impl Schedule {
         (found.passes, found.failures) = match ended.outcome {
             Outcome::Passed => (found.passes.saturating_add(1), 0),
             Outcome::Failed(_) => (0, found.failures.saturating_add(1)),
-            Outcome::NoResult(_) => (found.passes, found.failures),
+            Outcome::NoResult(_) | Outcome::Withdrawn => (found.passes, found.failures),
         };
         let is_awaited =
             matches!(ended.outcome, Outcome::Failed(_)) && found.failures <= found.job.check.fall;

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Dns, Exec, Http, Https, Kind, Tcp, Tls, Udp};
+use super::target::Via;
 use crate::drain::Match;
 
 /// One way to try the real servers of some services.
@@ -27,6 +28,7 @@ pub struct Check {
     pub jitter_percent: u32,
     /// Another port than the real server's.
     pub port: Option<NonZeroU16>,
+    pub via: Via,
     pub tcp: Option<Tcp>,
     pub udp: Option<Udp>,
     pub dns: Option<Dns>,
@@ -47,6 +49,7 @@ impl Default for Check {
             fall: 1,
             jitter_percent: 10,
             port: None,
+            via: Via::Auto,
             tcp: None,
             udp: None,
             dns: None,

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::*;
+use crate::health::{Finding, Outcome};
 use crate::forwarding::{Configuration, Forwarding};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;

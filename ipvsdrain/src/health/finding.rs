@@ -13,6 +13,9 @@ pub struct Finding {
     /// `check:NAME` or `report:NAME`.
     pub source: String,
     pub outcome: Outcome,
+    /// When the look at the server began: what it found is true from then on, if not for longer.
+    pub began: Moment,
+    /// When it ended.
     pub at: Moment,
     /// How many in a row make it up.
     pub rise: u32,

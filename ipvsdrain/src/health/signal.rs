@@ -88,7 +88,7 @@ impl Signal {
             }
             Outcome::Failed(cause) => {
                 if self.failures == 0 {
-                    self.failing_since = at;
+                    self.failing_since = finding.began;
                 }
                 self.failures = self.failures.saturating_add(1);
                 self.passes = 0;

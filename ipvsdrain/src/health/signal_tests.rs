@@ -25,6 +25,7 @@ pub(super) fn finding(second: u64, outcome: Outcome) -> Finding {
         server: "10.1.0.5:53".parse().unwrap(),
         source: "check:dns".to_owned(),
         outcome,
+        began: at(second),
         at: at(second),
         rise: 2,
         fall: 3,

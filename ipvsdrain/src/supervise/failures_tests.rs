@@ -30,6 +30,7 @@ fn finding(kernel: &FakeKernel, last: u8, outcome: Outcome) -> Finding {
         server: RealServer(([10, 1, 0, last], 53).into()),
         source: "check:dns".to_owned(),
         outcome,
+        began: kernel.0.borrow().now,
         at: kernel.0.borrow().now,
         rise: 1,
         fall: 1,

@@ -49,7 +49,7 @@ impl Stack {
         let mut interface = Interface::new(config, &mut queue, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             // As wide as can be: everything is on this link.
-            drop(addresses.push(IpCidr::new(link.own.into(), 0)));
+            let _ = addresses.push(IpCidr::new(link.own.into(), 0));
         });
         let mut sockets = SocketSet::new(Vec::new());
         let handle = sockets.add(socket);

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use nix::errno::Errno;
 use nix::libc;
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -41,7 +42,7 @@ impl Stream {
     fn poll_connected(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.turn(cx)?.state() {
             State::SynSent | State::SynReceived => Poll::Pending,
-            State::Closed => Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into())),
+            State::Closed => Poll::Ready(Err(Errno::ECONNREFUSED.into())),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -76,7 +77,7 @@ impl AsyncRead for Stream {
                 Poll::Ready(Ok(()))
             }
             Err(RecvError::Finished) => Poll::Ready(Ok(())),
-            Err(RecvError::InvalidState) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+            Err(RecvError::InvalidState) => Poll::Ready(Err(Errno::ECONNRESET.into())),
         }
     }
 }
@@ -90,7 +91,7 @@ impl AsyncWrite for Stream {
                 self.turn(cx)?;
                 Poll::Ready(Ok(length))
             }
-            Err(_) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            Err(_) => Poll::Ready(Err(Errno::EPIPE.into())),
         }
     }
 

@@ -8,8 +8,8 @@ use nix::libc;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
 
 use super::stack::Stack;
+use super::tcp::fresh_port;
 use super::{Link, Way};
-use crate::check::path::tcp::fresh_port;
 
 /// The longest datagram that there is.
 const LONGEST: usize = 65_535;

@@ -35,7 +35,8 @@ impl Wire {
         let to = link_addr(link);
         bind(packets.as_raw_fd(), &to)?;
         Ok(Self {
-            packets: AsyncFd::new(packets)?,
+            // SAFETY: the descriptor is owned, and is the same as long as it lives.
+            packets: unsafe { AsyncFd::register(packets) }?,
             to,
         })
     }

@@ -1,16 +1,14 @@
 //! A name server is asked for a record: over UDP, or over TCP where the check says so or the answer did not fit.
 
-use std::net::SocketAddr;
-
 use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::RecordType;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::bad::Bad;
-use super::{tcp, udp};
+use super::door::Door;
 use crate::check::kind::Question;
 
-pub(super) async fn ask(question: &Question, to: SocketAddr) -> Result<(), Bad> {
+pub(super) async fn ask(question: &Question, to: &Door) -> Result<(), Bad> {
     let mut query = Message::query();
     query.metadata.recursion_desired = true;
     query.add_query(Query::query(question.name.clone(), question.record));
@@ -30,19 +28,19 @@ pub(super) async fn ask(question: &Question, to: SocketAddr) -> Result<(), Bad> 
 }
 
 /// What answers another query is passed over.
-async fn over_udp(query: &[u8], id: u16, to: SocketAddr) -> Result<Message, Bad> {
-    let socket = udp::connect(to).await?;
+async fn over_udp(query: &[u8], id: u16, to: &Door) -> Result<Message, Bad> {
+    let mut socket = to.datagrams().await?;
     socket.send(query).await?;
     loop {
-        let answer = read(&udp::receive(&socket).await?)?;
+        let answer = read(&socket.receive().await?)?;
         if answers(&answer, id) {
             return Ok(answer);
         }
     }
 }
 
-async fn over_tcp(query: &[u8], to: SocketAddr) -> Result<Message, Bad> {
-    let mut stream = tcp::connect(to).await?;
+async fn over_tcp(query: &[u8], to: &Door) -> Result<Message, Bad> {
+    let mut stream = to.connect().await?;
     let length = u16::try_from(query.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes(), query].concat();
     stream.write_all(&framed).await?;

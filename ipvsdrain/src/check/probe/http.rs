@@ -1,7 +1,5 @@
 //! A page is asked for, with HTTP/1.1, over TLS or not.
 
-use std::net::SocketAddr;
-
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -11,20 +9,21 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bad::{Bad, of_a_library};
-use super::{tcp, tls};
+use super::door::Door;
+use super::tls;
 use crate::check::kind::Get;
 
 /// More of an answer is not read.
 const LONGEST_BODY: usize = 64 << 10;
 
-pub(super) async fn get(get: &Get, to: SocketAddr) -> Result<(), Bad> {
+pub(super) async fn get(get: &Get, to: &Door) -> Result<(), Bad> {
     match &get.secure {
-        None => converse(get, to, tcp::connect(to).await?).await,
+        None => converse(get, to, to.connect().await?).await,
         Some(secure) => converse(get, to, tls::connect(secure, to).await?).await,
     }
 }
 
-async fn converse<S>(get: &Get, to: SocketAddr, stream: S) -> Result<(), Bad>
+async fn converse<S>(get: &Get, to: &Door, stream: S) -> Result<(), Bad>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -46,13 +45,13 @@ where
     }
 }
 
-fn request(get: &Get, to: SocketAddr) -> Result<Request<Empty<Bytes>>, Bad> {
+fn request(get: &Get, to: &Door) -> Result<Request<Empty<Bytes>>, Bad> {
     let request = Request::get(get.path.clone())
         .header(USER_AGENT, "ipvsdrain")
         .header(CONNECTION, "close");
     let request = match &get.host {
         Some(host) => request.header(HOST, host),
-        None => request.header(HOST, to.to_string()),
+        None => request.header(HOST, to.address().to_string()),
     };
     let made = request.body(Empty::new());
     made.map_err(|error| Bad::Checker(format!("the request cannot be written: {error}")))

@@ -4,6 +4,7 @@ mod bad;
 mod dns;
 #[cfg(test)]
 mod dns_tests;
+mod door;
 mod exec;
 #[cfg(test)]
 mod exec_tests;
@@ -20,30 +21,31 @@ mod tls;
 mod tls_tests;
 mod udp;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
 use self::bad::Bad;
+use self::door::Door;
 use crate::health::Outcome;
 use super::job::Job;
 use super::kind::Kind;
-use super::target::target;
-use crate::identity::{RealServer, VirtualService};
+use super::target::{Target, target};
+use super::wanted::Key;
 
 /// An end that comes later than this after its time tells of this host, and not of the server: it was busy or suspended.
 const LATE: Duration = Duration::from_millis(500);
 
 /// Tries it. The end comes in time, whatever the server does.
-pub(super) async fn probe(job: &Job, service: &VirtualService, server: &RealServer) -> Outcome {
+pub(super) async fn probe(job: &Job, key: &Key) -> Outcome {
     let limit = job.timeout();
     if let Kind::Exec(exec) = &job.kind {
         // It has to be ended by hand.
-        return outcome(exec::run(exec, job, service, server).await);
+        return outcome(exec::run(exec, job, &key.service, &key.server).await);
     }
-    let Some(to) = target(*server, job.check.port) else {
-        return Outcome::NoResult("the server has no port of its own: give the check a `port`".to_owned());
+    let to = match target(key, job.check.port, job.check.via) {
+        Ok(to) => to,
+        Err(why) => return Outcome::NoResult(why),
     };
     let begun = Instant::now();
     match timeout(limit, converse(&job.kind, to)).await {
@@ -52,9 +54,10 @@ pub(super) async fn probe(job: &Job, service: &VirtualService, server: &RealServ
     }
 }
 
-async fn converse(kind: &Kind, to: SocketAddr) -> Result<(), Bad> {
+async fn converse(kind: &Kind, to: Target) -> Result<(), Bad> {
+    let to = &Door::to(to).await?;
     match kind {
-        Kind::Tcp => tcp::connect(to).await.map(drop),
+        Kind::Tcp => tcp::connect(to).await,
         Kind::Udp(exchange) => udp::exchange(exchange, to).await,
         Kind::Dns(question) => dns::ask(question, to).await,
         Kind::Http(get) => http::get(get, to).await,

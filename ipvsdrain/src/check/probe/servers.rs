@@ -14,6 +14,7 @@ use super::probe;
 use crate::health::Outcome;
 use crate::check::job::Job;
 use crate::check::settings::Check;
+use crate::check::wanted::Key;
 use crate::identity::RealServer;
 
 /// A time in which every server answers that means to.
@@ -30,7 +31,13 @@ pub(super) fn job(kind: &str, timeout_ms: u32) -> Job {
 /// What comes of this check of a server there.
 pub(super) async fn tried(kind: &str, timeout_ms: u32, at: SocketAddr) -> Outcome {
     let service = "tcp:10.0.0.1:80".parse().unwrap();
-    probe(&job(kind, timeout_ms), &service, &RealServer(at)).await
+    let key = Key {
+        source: "check:test".into(),
+        service,
+        server: RealServer(at),
+        direct: false,
+    };
+    probe(&job(kind, timeout_ms), &key).await
 }
 
 pub(super) fn failed(cause: &str) -> Outcome {

@@ -1,11 +1,9 @@
 //! A TLS handshake is made. Unless the check says otherwise nothing is asked of the certificate: a real server is tried by its
 //! address, and its certificate names the service.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,7 +14,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::bad::Bad;
-use super::tcp;
+use super::door::{Connection, Door};
 use crate::check::kind::Secure;
 
 pub(super) type Configured = Result<Arc<ClientConfig>, String>;
@@ -26,14 +24,14 @@ static LENIENT: LazyLock<Configured> = LazyLock::new(lenient);
 static STRICT: LazyLock<Configured> = LazyLock::new(strict);
 
 /// Makes a handshake, and says goodbye.
-pub(super) async fn greet(secure: &Secure, to: SocketAddr) -> Result<(), Bad> {
+pub(super) async fn greet(secure: &Secure, to: &Door) -> Result<(), Bad> {
     let mut stream = connect(secure, to).await?;
     // It has passed, whatever becomes of this.
     drop(stream.shutdown().await);
     Ok(())
 }
 
-pub(super) async fn connect(secure: &Secure, to: SocketAddr) -> Result<TlsStream<TcpStream>, Bad> {
+pub(super) async fn connect(secure: &Secure, to: &Door) -> Result<TlsStream<Connection>, Bad> {
     let config: &Configured = if secure.verify { &STRICT } else { &LENIENT };
     let config = config.clone().map_err(Bad::Checker)?;
     handshake(config, secure, to).await
@@ -42,13 +40,13 @@ pub(super) async fn connect(secure: &Secure, to: SocketAddr) -> Result<TlsStream
 pub(super) async fn handshake(
     config: Arc<ClientConfig>,
     secure: &Secure,
-    to: SocketAddr,
-) -> Result<TlsStream<TcpStream>, Bad> {
+    to: &Door,
+) -> Result<TlsStream<Connection>, Bad> {
     let name = secure
         .server_name
         .clone()
-        .unwrap_or_else(|| ServerName::from(to.ip()));
-    let stream = tcp::connect(to).await?;
+        .unwrap_or_else(|| ServerName::from(to.address().ip()));
+    let stream = to.connect().await?;
     Ok(TlsConnector::from(config).connect(name, stream).await?)
 }
 

@@ -3,6 +3,7 @@
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
+use super::door::Door;
 use super::bad::Bad;
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, tcp_server, tls_server, tried};
 use super::tls::{handshake, trusting};
@@ -44,7 +45,7 @@ async fn a_certificate_that_is_looked_at_is_for_this_name_and_of_somebody_truste
             server_name: Some(ServerName::try_from(name.to_owned()).unwrap()),
             verify: true,
         };
-        handshake(trusting(roots).unwrap(), &secure, at).await.map(drop)
+        handshake(trusting(roots).unwrap(), &secure, &Door::Own(at)).await.map(drop)
     };
     assert_eq!(shake(&certificate, "www.example.org").await, Ok(()));
     for (trusted, name) in [(&certificate, "mail.example.org"), (&other, "www.example.org")] {

@@ -6,15 +6,16 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UdpSocket;
 
 use super::bad::Bad;
+use super::door::Door;
 use crate::check::kind::Exchange;
 
 /// The longest datagram that there is.
 const LONGEST: usize = 65_535;
 
-pub(super) async fn exchange(exchange: &Exchange, to: SocketAddr) -> Result<(), Bad> {
-    let socket = connect(to).await?;
+pub(super) async fn exchange(exchange: &Exchange, to: &Door) -> Result<(), Bad> {
+    let mut socket = to.datagrams().await?;
     socket.send(&exchange.send).await?;
-    let answer = receive(&socket).await?;
+    let answer = socket.receive().await?;
     match &exchange.expect {
         Some(expected) if !contains(&answer, expected) => {
             let length = answer.len();

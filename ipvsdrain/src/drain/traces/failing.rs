@@ -179,6 +179,7 @@ impl Failing {
             server: address(server),
             source: SOURCES[source].to_owned(),
             outcome,
+            began: self.now(),
             at: self.now(),
             rise: self.counting.rise,
             fall: self.counting.fall,
