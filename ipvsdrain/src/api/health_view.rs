@@ -103,11 +103,14 @@ impl HealthView {
         };
         let away = newest.filter(|record| is_away_for_failure(record));
         let hold_down_secs = away.and_then(FailureView::of).map(|view| view.hold_down_secs);
-        let drained = newest.filter(|_| known.stance == Stance::Quiesced);
-        let doing = drained.map_or_else(
-            || known.stance.to_string(),
-            |record| doing(record, verdict, hold_down_secs),
-        );
+        let doing = match (&known.stance, newest) {
+            (Stance::Unknown(_), _) if verdict == Says::Unknown => {
+                "nothing is done until somebody says how it is".to_owned()
+            }
+            (Stance::Unknown(why), _) => format!("nothing is done: {why}"),
+            (Stance::Quiesced, Some(record)) => doing(record, verdict, hold_down_secs),
+            (stance, _) => stance.to_string(),
+        };
         Self {
             service: known.service,
             server: known.server,

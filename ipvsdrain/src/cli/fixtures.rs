@@ -1,11 +1,12 @@
 //! Views as a daemon shows them, for tests that need no daemon.
 
+mod failing;
+
 use serde_json::{Value, json};
 
-use crate::api::{
-    DrainView, FlowsView, HealthView, HistoryView, LiveView, PastDrain, PlanView, ServerName, Status,
-};
-use crate::drain::{Reason, State};
+pub(super) use self::failing::*;
+use crate::api::{DrainView, FlowsView, HistoryView, LiveView, PastDrain, PlanView, ServerName, Status};
+use crate::drain::State;
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -99,176 +100,6 @@ pub(super) fn history() -> HistoryView {
     };
     HistoryView {
         drains: vec![under_way, past_failure(), past()],
-    }
-}
-
-/// A server that failed for the second time within minutes, and was put back.
-pub(super) fn past_failure() -> PastDrain {
-    PastDrain {
-        reason: Reason::Failure,
-        failure: failing().failure.map(|failure| crate::api::FailureView {
-            recovered: true,
-            ..failure
-        }),
-        who: "report:icinga".to_owned(),
-        why: "connection refused".to_owned(),
-        ticket: String::new(),
-        state: State::Restored,
-        seconds_to_end: Some(31.0),
-        lost: None,
-        rescheduled: None,
-        verdict: Some("restored: its weight is 5 again".to_owned()),
-        ..past()
-    }
-}
-
-/// A drain of a server that failed for the second time within minutes.
-pub(super) fn failing() -> DrainView {
-    DrainView {
-        reason: Reason::Failure,
-        failure: Some(read(json!({
-            "source": "report:icinga", "cause": "connection refused", "level": 2, "hold_down_secs": 20,
-            "recovered": false,
-        }))),
-        live: Some(LIVE),
-        rung: Some(crate::drain::Rung::Probes),
-        entries: 6,
-        who: "report:icinga".to_owned(),
-        why: "connection refused".to_owned(),
-        ..view()
-    }
-}
-
-/// The server of [`failing`] after it went on failing.
-pub(super) fn removed_for_failure() -> DrainView {
-    DrainView {
-        state: State::Removed,
-        over: true,
-        live: None,
-        verdict: Some(
-            "removed: taken out of the table, for it was dead; 3 live UDP flows were scheduled anew; 0 packets lost, 3 \
-             flows re-scheduled"
-                .to_owned(),
-        ),
-        ..failing()
-    }
-}
-
-/// What the daemon knows of [`failing`]: one monitor says down, and the other one has fallen silent.
-pub(super) fn down() -> HealthView {
-    read(json!({
-        "service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "verdict": "down", "seconds": 12.4,
-        "source": "report:icinga", "because": "connection refused", "failures": 2, "unanimous": false,
-        "stance": {"is": "quiesced"}, "doing": "it is drained for its failure", "alarm": false, "level": 2,
-        "hold_down_secs": 20,
-        "sources": [
-            {"source": "report:icinga", "says": "down", "seconds": 12.4, "failures": 2, "passes": 0,
-             "cause": "connection refused", "heard_seconds_ago": 2.1, "stale_in_seconds": 27.9},
-            {"source": "report:nagios", "says": "unknown", "seconds": 200.0, "failures": 0, "passes": 9, "cause": "",
-             "heard_seconds_ago": 230.0, "stale_in_seconds": -200.0},
-        ],
-    }))
-}
-
-/// It is up again, and was not for long enough.
-pub(super) fn up_again(is_removed: bool) -> HealthView {
-    let stance = if is_removed {
-        crate::drain::Stance::HeldDown(20)
-    } else {
-        crate::drain::Stance::Quiesced
-    };
-    let doing = if is_removed {
-        stance.to_string()
-    } else {
-        "it is drained for its failure, and put back once it was up for 20 s".to_owned()
-    };
-    let up: HealthView = read(json!({
-        "service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "verdict": "up", "seconds": 8.0, "source": null,
-        "because": null, "failures": 0, "unanimous": false, "stance": {"is": "well"}, "doing": "", "alarm": false,
-        "level": 2, "hold_down_secs": 20,
-        "sources": [{"source": "report:icinga", "says": "up", "seconds": 8.0, "failures": 0, "passes": 1,
-                     "cause": "connection refused", "heard_seconds_ago": 8.0, "stale_in_seconds": 22.0}],
-    }));
-    HealthView { stance, doing, ..up }
-}
-
-pub(super) fn well() -> HealthView {
-    HealthView {
-        server: "10.1.0.6:53".parse().unwrap(),
-        stance: crate::drain::Stance::Well,
-        doing: "it is well".to_owned(),
-        level: 0,
-        hold_down_secs: None,
-        ..up_again(false)
-    }
-}
-
-/// It fails, and is not drained, for one of two alarming reasons.
-pub(super) fn alarming(server: &str, stance: crate::drain::Stance) -> HealthView {
-    HealthView {
-        service: "tcp:10.0.0.1:80".parse().unwrap(),
-        server: server.parse().unwrap(),
-        doing: stance.to_string(),
-        stance,
-        alarm: true,
-        level: 0,
-        hold_down_secs: None,
-        sources: down().sources[..1].to_vec(),
-        ..down()
-    }
-}
-
-pub(super) fn needed() -> HealthView {
-    let why = "10.1.0.5:80 is needed in tcp:10.0.0.1:80: without it 1 of 3 servers and 33 % of the weight would be \
-               left for new flows; the floor is 1 servers and 50 %";
-    alarming("10.1.0.5:80", crate::drain::Stance::Needed(why.to_owned()))
-}
-
-/// Its only source said down, and fell silent.
-pub(super) fn silent() -> HealthView {
-    let mut sources = down().sources[..1].to_vec();
-    sources[0].says = crate::api::Says::Unknown;
-    sources[0].stale_in_seconds = -70.0;
-    sources[0].heard_seconds_ago = 100.0;
-    let why = "report:icinga said that it is down, and has been silent since";
-    HealthView {
-        verdict: crate::api::Says::Unknown,
-        seconds: 70.0,
-        source: None,
-        because: Some(why.to_owned()),
-        failures: 0,
-        stance: crate::drain::Stance::Quiesced,
-        doing: "it is drained for its failure, and stays so until somebody says how it is".to_owned(),
-        sources,
-        ..down()
-    }
-}
-
-/// A server that is drained for its failure, one that is well, and one that fails and is needed.
-pub(super) fn failing_status() -> Status {
-    let mut status = status();
-    status.drains = vec![failing()];
-    status.health = vec![down(), well(), needed()];
-    status
-}
-
-/// The first one was removed and is up again; of the other service everything fails.
-pub(super) fn removed_status() -> Status {
-    let mut status = status();
-    status.services[0].servers.remove(0);
-    status.drains = vec![removed_for_failure()];
-    let fails = |server| alarming(server, crate::drain::Stance::AllFail);
-    status.health = vec![up_again(true), well(), fails("10.1.0.5:80"), fails("10.1.0.6:80")];
-    status
-}
-
-/// The server of [`failing`], whose drain an operator took over.
-pub(super) fn taken_over() -> DrainView {
-    DrainView {
-        reason: Reason::Planned,
-        who: "ann".to_owned(),
-        why: "new mainboard".to_owned(),
-        ..failing()
     }
 }
 

@@ -1,5 +1,7 @@
 //! `ipvsdrain status`: every real server, and what is being done to it.
 
+mod health;
+
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,12 +10,12 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use tokio::time::interval;
 
+use self::health::{alarms, failed, health_of};
 use super::Daemonward;
 use crate::api::client::Client;
-use crate::api::{self, DrainView, HealthView, JournalView, ServerName};
-use crate::drain::{Reason, Rung, Stance, State};
+use crate::api::{self, DrainView, JournalView, ServerName};
+use crate::drain::{Rung, State};
 use crate::forwarding::{Forwarding, TunnelKind};
-use crate::identity::{RealServer, VirtualService};
 
 /// Show services, real servers and drains.
 #[derive(Debug, Args)]
@@ -153,57 +155,6 @@ pub(super) fn render(status: &api::Status) -> String {
 
 /// Which column is left out while nobody speaks of any server.
 const HEALTH: usize = 7;
-
-fn health_of(status: &api::Status, service: VirtualService, server: RealServer) -> Option<&HealthView> {
-    let is_it = |health: &&HealthView| (health.service, health.server) == (service, server);
-    status.health.iter().find(is_it)
-}
-
-/// What somebody should look at; where a whole service fails, once.
-fn alarms(health: &[HealthView]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for health in health.iter().filter(|health| health.alarm) {
-        let HealthView {
-            service,
-            server,
-            doing,
-            ..
-        } = health;
-        let line = match health.stance {
-            Stance::AllFail => format!("ALARM {service}: {ALL_FAIL}"),
-            _ => format!("ALARM {service} {server}: {doing}"),
-        };
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    if !lines.is_empty() {
-        lines.insert(0, String::new());
-    }
-    lines
-}
-
-const ALL_FAIL: &str =
-    "all its servers fail: more likely whoever checks them is at fault, so nothing is done about them";
-
-/// What a drain for failure is about, and of a removed server when it comes back.
-fn failed(drain: &DrainView, health: Option<&HealthView>) -> Vec<String> {
-    let Some(failure) = &drain.failure else {
-        return Vec::new();
-    };
-    let what = format!("{} ({})", failure.cause, failure.source);
-    match drain.state {
-        State::Restored | State::Yielded => Vec::new(),
-        _ if drain.reason != Reason::Failure => {
-            vec![format!("maintenance took it over; it had failed: {what}")]
-        }
-        _ => {
-            let back = health.filter(|_| drain.state == State::Removed);
-            let failed = std::iter::once(format!("failed: {what}"));
-            failed.chain(back.map(|health| health.doing.clone())).collect()
-        }
-    }
-}
 
 /// Why nothing is done, and whose weight may have to be given back by hand; nothing while the journal works.
 fn journal(journal: &JournalView) -> Vec<String> {

@@ -56,7 +56,7 @@ impl Failures {
     fn show(&self, key: Key, now: Moment) -> Option<ServerHealth> {
         let (service, server) = key;
         // Only without a journal that works a server is spoken of and not looked at.
-        let unknown = || Stance::Unknown("nothing is decided while the journal does not work".to_owned());
+        let unknown = || Stance::Unknown("the journal does not work".to_owned());
         Some(ServerHealth {
             service,
             server,

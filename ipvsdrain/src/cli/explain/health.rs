@@ -2,7 +2,7 @@
 
 use super::deadline::span;
 use crate::api::{DrainView, HealthView, Says, WordView};
-use crate::drain::{OnFailure, Reason, Stance, State};
+use crate::drain::{OnFailure, Reason, State};
 
 /// One a line; nothing where nobody spoke of the server.
 pub(super) fn lines(health: Option<&HealthView>, drain: Option<&DrainView>) -> Vec<String> {
@@ -25,10 +25,6 @@ pub(super) fn lines(health: Option<&HealthView>, drain: Option<&DrainView>) -> V
 
 /// All of it in half a sentence.
 pub(in crate::cli) fn in_short(health: &HealthView) -> String {
-    // It would say the same twice.
-    if matches!(health.stance, Stance::Unknown(_)) && health.verdict == Says::Unknown {
-        return known(health);
-    }
     format!("{}: {}", known(health), health.doing)
 }
 
