@@ -8,15 +8,19 @@ mod hex;
 mod job;
 mod kind;
 mod probe;
+mod read;
 mod run;
 mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod target;
 #[cfg(test)]
 mod tests;
 mod wanted;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +30,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::finding::{Finding, Outcome};
 use self::job::Job;
-pub use self::kind::{Dns, Exchange, Exec, Get, Http, Https, Kind, Question, Secure, Tcp, Tls, Udp};
+pub use self::kind::{Exchange, Get, Kind, Question, Secure};
 pub use self::settings::{Check, CheckError, Wrong, first_wrong};
 use self::wanted::{Wanted, wanted};
+pub use self::written::{Dns, Exec, Http, Https, Record, Tcp, Tls, Udp};
 use crate::config::Config;
 use crate::supervise::{Command, Handle};
 
