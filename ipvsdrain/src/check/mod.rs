@@ -8,15 +8,19 @@ mod job;
 mod kind;
 mod path;
 mod probe;
+mod read;
 mod run;
 mod schedule;
 #[cfg(test)]
 mod schedule_tests;
 mod settings;
+#[cfg(test)]
+mod settings_tests;
 mod target;
 #[cfg(test)]
 mod tests;
 mod wanted;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,10 +29,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::job::Job;
-pub use self::kind::{Dns, Exchange, Exec, Get, Http, Https, Kind, Question, Secure, Tcp, Tls, Udp};
+pub use self::kind::{Exchange, Get, Kind, Question, Secure};
 pub use self::settings::{Check, CheckError, Wrong, first_wrong};
 pub use self::target::Via;
 use self::wanted::{Wanted, wanted};
+pub use self::written::{Dns, Exec, Http, Https, Record, Tcp, Tls, Udp};
 use crate::config::Config;
 use crate::health::Finding;
 use crate::supervise::{Command, Handle};

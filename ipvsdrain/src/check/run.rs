@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
@@ -108,12 +109,14 @@ impl Tries {
     fn begin(&mut self, run: Run) {
         let (turns, made) = (self.turns.clone(), run.clone());
         let task = self.tasks.spawn(async move {
+            let asked = clock::now();
             // Never closed: without a turn it would be tried all the same.
             let _turn = turns.acquire().await;
             let began = clock::now();
             let outcome = probe(&made.job, &made.key).await;
             Ended {
                 run: made,
+                waited: began - asked,
                 began,
                 at: clock::now(),
                 outcome,
@@ -153,6 +156,7 @@ impl Tries {
         let at = clock::now();
         Some(Ended {
             run,
+            waited: Duration::ZERO,
             began: at,
             at,
             outcome: Outcome::NoResult(format!(
@@ -162,21 +166,33 @@ impl Tries {
     }
 }
 
-/// Of which servers was said that their check cannot be made: once, until it can.
+/// What was said already.
 #[derive(Debug, Default)]
-struct Said(BTreeSet<Key>);
+struct Said {
+    /// Of these servers that their check cannot be made: once, until it can.
+    without_result: BTreeSet<Key>,
+    /// That checks come late: once.
+    late: bool,
+}
 
 impl Said {
     fn say(&mut self, ended: &Ended) {
         let key = &ended.run.key;
+        if !self.late && ended.waited > ended.run.job.interval() {
+            self.late = true;
+            warn!(
+                "checks come late: one waited for its turn for {} ms; raise concurrent_checks in [daemon], or lower timeouts",
+                ended.waited.as_millis()
+            );
+        }
         match &ended.outcome {
             Outcome::NoResult(cause) => {
-                if self.0.insert(key.clone()) {
+                if self.without_result.insert(key.clone()) {
                     warn!(service = %key.service, server = %key.server, "{}: no result: {cause}", key.source);
                 }
             }
             Outcome::Passed | Outcome::Failed(_) | Outcome::Withdrawn => {
-                if self.0.remove(key) {
+                if self.without_result.remove(key) {
                     info!(service = %key.service, server = %key.server, "{}: there are results again", key.source);
                 }
             }
@@ -184,6 +200,6 @@ impl Said {
     }
 
     fn forget_all_but(&mut self, wanted: &Wanted) {
-        self.0.retain(|key| wanted.contains_key(key));
+        self.without_result.retain(|key| wanted.contains_key(key));
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Run {
 #[derive(Debug, Clone)]
 pub(super) struct Ended {
     pub(super) run: Run,
+    /// For how long it waited for its turn.
+    pub(super) waited: Duration,
     pub(super) began: Moment,
     pub(super) at: Moment,
     pub(super) outcome: Outcome,

@@ -93,6 +93,7 @@ fn every_server_of_a_service_that_matches_is_tried_and_those_that_failed_out_of_
 fn end(run: &Run, began: Moment, took: u64, outcome: &Outcome) -> Ended {
     Ended {
         run: run.clone(),
+        waited: ms(0),
         began,
         at: began + ms(took),
         outcome: outcome.clone(),

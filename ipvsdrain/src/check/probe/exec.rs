@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bad::Bad;
 use crate::check::job::Job;
-use crate::check::kind::Exec;
+use crate::check::written::Exec;
 use crate::command::{Call, CallError, Ended};
 use crate::identity::{RealServer, VirtualService};
 
