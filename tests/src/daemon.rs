@@ -243,7 +243,7 @@ impl<'world> Daemon<'world> {
         found.with_context(|| format!("the daemon shows no drain of {place}"))
     }
 
-    /// What the status says about the health of this server, in a word; none if nobody spoke of it.
+    /// Where the status says that this server stands, in a word; none if nobody spoke of it.
     pub fn health(&self, place: Place) -> Result<Option<String>> {
         let mut command = self.command(&["status", "--json"]);
         let text = self.director.within(|| process::run(&mut command, ""))?;
@@ -252,7 +252,7 @@ impl<'world> Daemon<'world> {
         let (service, server) = (place.service.to_string(), place.server.to_string());
         let of = |health: &&Value| health["service"] == service && health["server"] == server;
         let found = status["health"].as_array().into_iter().flatten().find(of);
-        Ok(found.and_then(|health| Some(health["stance"]["word"].as_str()?.to_owned())))
+        Ok(found.and_then(|health| Some(health["stance"]["is"].as_str()?.to_owned())))
     }
 
     /// The newest drain of this server.

@@ -76,6 +76,7 @@ impl ReportRequest {
             rise: 1,
             fall: 1,
             stale_after: Duration::from_secs(u64::from(ttl_secs)),
+            stands: true,
         })
     }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::{Finding, Outcome};
 use super::kind::Kind;
 use super::settings::Check;
+use crate::health::{Finding, Outcome};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
@@ -52,6 +52,7 @@ impl Job {
             rise: self.check.rise,
             fall: self.check.fall,
             stale_after: self.interval() * 3 + self.timeout(),
+            stands: false,
         }
     }
 }

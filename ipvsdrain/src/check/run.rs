@@ -9,12 +9,12 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::health::{Finding, Outcome};
 use super::job::Job;
 use super::probe::probe;
 use super::schedule::{Ended, Run, Schedule};
 use super::wanted::{Key, Wanted};
 use crate::clock;
+use crate::health::{Finding, Outcome};
 
 /// Checks what is wanted until nobody wants anything, or hears of it.
 pub(super) async fn run(
@@ -69,7 +69,9 @@ pub(super) async fn run(
             outcome,
             ..
         } = ended;
-        let finding = run.job.finding(run.key.service, run.key.server, outcome, (began, at));
+        let finding = run
+            .job
+            .finding(run.key.service, run.key.server, outcome, (began, at));
         if findings.send(finding).await.is_err() {
             return;
         }

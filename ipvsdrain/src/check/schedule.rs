@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::health::Outcome;
 use super::job::Job;
 use super::wanted::{Key, Wanted};
+use crate::health::Outcome;
 use crate::moment::Moment;
 
 #[derive(Debug, Default)]

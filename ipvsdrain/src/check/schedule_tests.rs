@@ -7,13 +7,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::health::Outcome;
 use super::job::Job;
 use super::schedule::{Ended, Run, Schedule};
 use super::settings::Check;
 use super::wanted::{Key, Wanted, wanted};
 use crate::drain::{Reason, Record, State};
 use crate::forwarding::{Configuration, Forwarding};
+use crate::health::Outcome;
 use crate::moment::Moment;
 use crate::supervise::{ListedServer, ListedService, Listing};
 

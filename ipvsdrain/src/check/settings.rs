@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::target::Via;
 use super::kind::Kind;
+use super::target::Via;
 use super::written::{Dns, Exec, Http, Https, Tcp, Tls, Udp};
 use crate::drain::Match;
 

@@ -80,12 +80,17 @@ mod tests {
 
     #[test]
     fn the_port_of_the_check_wins_and_there_must_be_one() {
-        let at = |server: &str, port| target(&key("fwmark:7", server, false), NonZeroU16::new(port), Via::Auto);
+        let at =
+            |server: &str, port| target(&key("fwmark:7", server, false), NonZeroU16::new(port), Via::Auto);
         let own = |text: &str| Ok(Target::Own(text.parse().unwrap()));
         assert_eq!(at("10.1.0.5:53", 0), own("10.1.0.5:53"));
         assert_eq!(at("[2001:db8::5]:0", 80), own("[2001:db8::5]:80"));
         assert_eq!(at("10.1.0.5:53", 80), own("10.1.0.5:80"));
-        assert!(at("10.1.0.5:0", 0).unwrap_err().contains("give the check a `port`"));
+        assert!(
+            at("10.1.0.5:0", 0)
+                .unwrap_err()
+                .contains("give the check a `port`")
+        );
     }
 
     #[test]
@@ -96,12 +101,25 @@ mod tests {
             to: "10.0.0.1:53".parse().unwrap(),
             server: "10.1.0.5".parse().unwrap(),
         };
-        assert_eq!(of("udp:10.0.0.1:53", true, Via::Auto), Ok(Target::Virtual(way, Some(own))));
-        assert_eq!(of("udp:10.0.0.1:53", true, Via::Virtual), Ok(Target::Virtual(way, None)));
+        assert_eq!(
+            of("udp:10.0.0.1:53", true, Via::Auto),
+            Ok(Target::Virtual(way, Some(own)))
+        );
+        assert_eq!(
+            of("udp:10.0.0.1:53", true, Via::Virtual),
+            Ok(Target::Virtual(way, None))
+        );
         assert_eq!(of("udp:10.0.0.1:53", true, Via::Own), Ok(Target::Own(own)));
-        for (service, direct) in [("udp:10.0.0.1:53", false), ("fwmark:7", true), ("udp:[2001:db8::1]:53", true)] {
+        for (service, direct) in [
+            ("udp:10.0.0.1:53", false),
+            ("fwmark:7", true),
+            ("udp:[2001:db8::1]:53", true),
+        ] {
             assert_eq!(of(service, direct, Via::Auto), Ok(Target::Own(own)), "{service}");
-            assert!(of(service, direct, Via::Virtual).unwrap_err().contains("via"), "{service}");
+            assert!(
+                of(service, direct, Via::Virtual).unwrap_err().contains("via"),
+                "{service}"
+            );
         }
     }
 }

@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::health::{Finding, Outcome};
 use crate::forwarding::{Configuration, Forwarding};
+use crate::health::{Finding, Outcome};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 use crate::supervise::{JournalCondition, ListedServer, ListedService, Listing};

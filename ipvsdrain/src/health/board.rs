@@ -178,13 +178,13 @@ impl Board {
         let others = others.filter(|(other, _)| *other != server);
         let mut all_fail = true;
         let mut looked_at = false;
-        for signal in others.flat_map(|(_, signals)| signals.values()) {
+        let others = others.flat_map(|(_, signals)| signals.values());
+        for signal in others.filter(|signal| !signal.has_run_out(now)) {
             looked_at = true;
-            let says = signal.says(now);
-            if says != Says::Down && signal.last_pass().is_some_and(|at| at > since) {
+            if signal.is_witness(since, now) {
                 return Belief::Believed;
             }
-            all_fail &= says == Says::Down;
+            all_fail &= signal.says(now) == Says::Down;
         }
         match (looked_at, all_fail) {
             // The first findings about the others may still come.

@@ -259,3 +259,29 @@ fn what_nobody_spoke_of_for_a_day_is_forgotten() {
     assert_eq!(left, [server(6)]);
     assert_eq!(one.servers_of(&finding(0, up()).service).count(), 1);
 }
+
+#[test]
+fn a_word_that_stands_is_a_witness_until_it_runs_out_and_then_nobody_looks() {
+    let standing = |last, second, outcome, ttl| Finding {
+        stands: true,
+        rise: 1,
+        fall: 1,
+        stale_after: Duration::from_secs(ttl),
+        ..says("monitor", last, second, outcome)
+    };
+    let mut one = Board::default();
+    one.hear(&standing(6, 0, up(), 100));
+    one.hear(&standing(5, 60, failed(), 100));
+    assert_eq!(
+        health(&one, 5, 100).belief,
+        Belief::Believed,
+        "said before, and it stands"
+    );
+    assert_eq!(
+        health(&one, 5, 101).belief,
+        Belief::Believed,
+        "nobody looks at the other one any more"
+    );
+    one.hear(&standing(6, 102, failed(), 100));
+    assert_eq!(health(&one, 5, 103).belief, Belief::AllFail);
+}

@@ -23,6 +23,9 @@ pub struct Finding {
     pub fall: u32,
     /// With no newer finding by then the source is unknown.
     pub stale_after: Duration,
+    /// What it says stands until then, as in a report that is made when something changes. What a check finds is true of
+    /// that moment.
+    pub stands: bool,
 }
 
 /// How it went.

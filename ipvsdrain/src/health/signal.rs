@@ -23,6 +23,8 @@ pub struct Signal {
     cause: String,
     last: Moment,
     stale_at: Moment,
+    /// Its word stands until then.
+    stands: bool,
     /// Its last word was *down*, also where that went stale since.
     was_down: bool,
 }
@@ -59,6 +61,7 @@ impl Signal {
             cause: String::new(),
             last: at,
             stale_at: at,
+            stands: false,
             was_down: false,
         }
     }
@@ -109,6 +112,18 @@ impl Signal {
         }
         self.last = at;
         self.stale_at = at + finding.stale_after;
+        self.stands = finding.stands;
+    }
+
+    /// The server was found well after `since`, or is said to be well until further notice.
+    pub(super) fn is_witness(&self, since: Moment, now: Moment) -> bool {
+        let stands = self.stands && self.says(now) == Says::Up;
+        stands || (self.says(now) != Says::Down && self.last_pass.is_some_and(|at| at > since))
+    }
+
+    /// It stood until further notice, and there was none in time: nobody looks any more.
+    pub(super) fn has_run_out(&self, now: Moment) -> bool {
+        self.stands && self.is_stale(now)
     }
 
     fn is_new(&self) -> bool {

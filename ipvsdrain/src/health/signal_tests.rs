@@ -30,6 +30,7 @@ pub(super) fn finding(second: u64, outcome: Outcome) -> Finding {
         rise: 2,
         fall: 3,
         stale_after: Duration::from_secs(10),
+        stands: false,
     }
 }
 

@@ -35,6 +35,7 @@ fn finding(kernel: &FakeKernel, last: u8, outcome: Outcome) -> Finding {
         rise: 1,
         fall: 1,
         stale_after: Duration::from_secs(5),
+        stands: false,
     }
 }
 

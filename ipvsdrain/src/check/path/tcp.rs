@@ -31,9 +31,7 @@ impl Stream {
         let socket = Socket::new(buffer(), buffer());
         let mut stack = Stack::new(link, way.to, protocol, port, socket)?;
         let (socket, context) = stack.socket::<Socket<'_>>();
-        socket
-            .connect(context, way.to, port)
-            .map_err(io::Error::other)?;
+        socket.connect(context, way.to, port).map_err(io::Error::other)?;
         let mut stream = Self(stack);
         poll_fn(|cx| stream.poll_connected(cx)).await?;
         Ok(stream)

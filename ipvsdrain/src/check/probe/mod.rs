@@ -27,11 +27,11 @@ use tokio::time::{Instant, timeout};
 
 use self::bad::Bad;
 use self::door::Door;
-use crate::health::Outcome;
 use super::job::Job;
 use super::kind::Kind;
 use super::target::{Target, target};
 use super::wanted::Key;
+use crate::health::Outcome;
 
 /// An end that comes later than this after its time tells of this host, and not of the server: it was busy or suspended.
 const LATE: Duration = Duration::from_millis(500);

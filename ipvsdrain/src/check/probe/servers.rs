@@ -11,10 +11,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::probe;
-use crate::health::Outcome;
 use crate::check::job::Job;
 use crate::check::settings::Check;
 use crate::check::wanted::Key;
+use crate::health::Outcome;
 use crate::identity::RealServer;
 
 /// A time in which every server answers that means to.

@@ -3,12 +3,12 @@
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
-use super::door::Door;
 use super::bad::Bad;
+use super::door::Door;
 use super::servers::{IMPATIENT, Manner, NOBODY, PATIENT, failed, tcp_server, tls_server, tried};
 use super::tls::{handshake, trusting};
-use crate::health::Outcome;
 use crate::check::kind::Secure;
+use crate::health::Outcome;
 
 #[tokio::test]
 async fn a_handshake_passes_whatever_the_certificate() {
@@ -45,7 +45,9 @@ async fn a_certificate_that_is_looked_at_is_for_this_name_and_of_somebody_truste
             server_name: Some(ServerName::try_from(name.to_owned()).unwrap()),
             verify: true,
         };
-        handshake(trusting(roots).unwrap(), &secure, &Door::Own(at)).await.map(drop)
+        handshake(trusting(roots).unwrap(), &secure, &Door::Own(at))
+            .await
+            .map(drop)
     };
     assert_eq!(shake(&certificate, "www.example.org").await, Ok(()));
     for (trusted, name) in [(&certificate, "mail.example.org"), (&other, "www.example.org")] {

@@ -184,6 +184,7 @@ impl Failing {
             rise: self.counting.rise,
             fall: self.counting.fall,
             stale_after: Duration::from_secs(STALE_AFTER),
+            stands: false,
         });
     }
 
