@@ -62,6 +62,14 @@ fn taken(record: &Record, second: u64) -> Record {
 }
 
 #[test]
+fn a_removal_for_failure_says_so() {
+    let record = removed(Policy::default());
+    let why = &record.transitions.last().unwrap().why;
+    assert!(why.contains("for it was dead"), "{why}");
+    assert_eq!(record.before, server(5).configuration);
+}
+
+#[test]
 fn a_removed_server_comes_back_with_all_it_had() {
     let back = step(&recovering(Policy::default()), &gone(up(100)), at(110));
     assert_eq!(back.actions.first(), Some(&Action::Add(server(5).configuration)));

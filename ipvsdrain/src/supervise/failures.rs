@@ -74,13 +74,13 @@ impl Failures {
 
     /// Keeps it, and says so where it is news.
     fn stand(&mut self, (service, server): Key, stance: Stance) {
-        let before = self.stances.insert((service, server), stance.clone());
-        let is_same = before
-            .as_ref()
-            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&stance));
+        let before = self.stances.get(&(service, server));
+        let is_same =
+            before.is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&stance));
         if !is_same {
-            say(&service, &server, before.as_ref(), &stance);
+            say(&service, &server, before, &stance);
         }
+        self.stances.insert((service, server), stance);
     }
 }
 
@@ -196,11 +196,11 @@ impl<K: Kernel> Supervisor<K> {
     /// Does what a stance asks for, and tells the one that follows.
     async fn act(&mut self, key: Key, stance: Stance) -> Stance {
         match stance {
-            Stance::Failing => match self.begin_for_failure(key).await {
+            Stance::Failing => match Box::pin(self.begin_for_failure(key)).await {
                 Ok(()) => Stance::Quiesced,
                 Err(error) => Stance::Needed(error.to_string()),
             },
-            Stance::Returning(ref why) => match self.bring_back(key, why).await {
+            Stance::Returning(ref why) => match Box::pin(self.bring_back(key, why)).await {
                 Ok(()) => stance,
                 Err(error) => Stance::Unknown(error.to_string()),
             },
@@ -282,11 +282,10 @@ fn say(service: &VirtualService, server: &RealServer, before: Option<&Stance>, s
         }
         // Its drain says the rest.
         Stance::Quiesced | Stance::Maintenance | Stance::Removed | Stance::Returning(_) => {}
-        Stance::Well if before.is_none() => {}
+        Stance::Well | Stance::Unknown(_) if before.is_none() => {}
         Stance::Well | Stance::Awaited | Stance::Failing | Stance::HeldDown(_) => {
             info!(%service, %server, "health: {stance}");
         }
-        Stance::Unknown(_) if before.is_none() => {}
         Stance::Unknown(_) => warn!(%service, %server, "health: {stance}"),
     }
 }

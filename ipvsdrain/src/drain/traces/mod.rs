@@ -6,6 +6,7 @@
 mod event;
 mod failing;
 mod failing_event;
+mod failing_judge;
 mod model;
 mod run;
 
