@@ -176,6 +176,22 @@ fn a_server_that_fails_in_its_slow_start_is_quiesced_again_and_loses_nothing() {
 }
 
 #[test]
+fn one_that_fails_again_before_it_got_its_weight_stays_at_0_and_is_ours() {
+    let asked = run(quiesced(Policy::default()), &seen(0, up(20)), 20, 30);
+    assert_eq!(asked.actions, [Action::SetWeight(5)]);
+    // That did not come to pass.
+    let again = run(asked.record, &seen(0, fails(31)), 31, 33).record;
+    assert_eq!(again.failure.as_ref().unwrap().level, 2);
+    assert!(!again.state.is_final(), "{:?}", again.state);
+    let back = run(again, &seen(0, up(40)), 40, 60);
+    assert_eq!(back.actions, [Action::SetWeight(5)]);
+
+    let by_another = step(&ramping(3), &seen(0, fails(117)), at(117)).record;
+    let yielded = step(&by_another, &seen(0, fails(117)), at(118)).record;
+    assert_eq!(yielded.state, State::Yielded);
+}
+
+#[test]
 fn a_failure_in_a_slow_start_must_be_believed_and_affordable() {
     for (facts, turns) in [
         (seen(3, fails(117)), true),
