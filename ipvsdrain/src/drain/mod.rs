@@ -19,6 +19,8 @@ mod evidence;
 mod facts;
 mod failing;
 #[cfg(test)]
+mod failing_policy_tests;
+#[cfg(test)]
 mod failing_tests;
 mod floor;
 mod hazards;

@@ -138,7 +138,7 @@ impl Step {
         if !failure.recovered || self.record.shadow {
             return false;
         }
-        let Some(renewed) = failure.renewed(health, &policy) else {
+        let Some(mut renewed) = failure.renewed(health, &policy) else {
             return false;
         };
         let to = match &facts.table {
@@ -153,6 +153,9 @@ impl Step {
             }
             _ => return false,
         };
+        // Its weight was not given yet: the 0 there is ours still.
+        renewed.quiesced = !self.is_on_its_way()
+            && matches!(&facts.table, Table::Present(server) if server.configuration.weight == 0);
         let why = format!("it fails again: {}", renewed.cause);
         self.record.failure = Some(renewed);
         if to == State::Pooled {

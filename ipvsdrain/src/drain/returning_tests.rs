@@ -62,6 +62,14 @@ fn taken(record: &Record, second: u64) -> Record {
 }
 
 #[test]
+fn a_removal_for_failure_says_so() {
+    let record = removed(Policy::default());
+    let why = &record.transitions.last().unwrap().why;
+    assert!(why.contains("for it was dead"), "{why}");
+    assert_eq!(record.before, server(5).configuration);
+}
+
+#[test]
 fn a_removed_server_comes_back_with_all_it_had() {
     let back = step(&recovering(Policy::default()), &gone(up(100)), at(110));
     assert_eq!(back.actions.first(), Some(&Action::Add(server(5).configuration)));
@@ -165,6 +173,22 @@ fn a_server_that_fails_in_its_slow_start_is_quiesced_again_and_loses_nothing() {
         let back = run(again, &seen(0, up(130)), 130, 150);
         assert_eq!(back.actions, [Action::SetWeight(5)]);
     }
+}
+
+#[test]
+fn one_that_fails_again_before_it_got_its_weight_stays_at_0_and_is_ours() {
+    let asked = run(quiesced(Policy::default()), &seen(0, up(20)), 20, 30);
+    assert_eq!(asked.actions, [Action::SetWeight(5)]);
+    // That did not come to pass.
+    let again = run(asked.record, &seen(0, fails(31)), 31, 33).record;
+    assert_eq!(again.failure.as_ref().unwrap().level, 2);
+    assert!(!again.state.is_final(), "{:?}", again.state);
+    let back = run(again, &seen(0, up(40)), 40, 60);
+    assert_eq!(back.actions, [Action::SetWeight(5)]);
+
+    let by_another = step(&ramping(3), &seen(0, fails(117)), at(117)).record;
+    let yielded = step(&by_another, &seen(0, fails(117)), at(118)).record;
+    assert_eq!(yielded.state, State::Yielded);
 }
 
 #[test]

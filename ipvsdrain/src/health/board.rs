@@ -104,9 +104,9 @@ impl Board {
                 } else {
                     signal.since()
                 };
-                signals
-                    .values_mut()
-                    .for_each(|signal| signal.begin_anew(well_since));
+                for signal in signals.values_mut() {
+                    signal.begin_anew(well_since);
+                }
             }
             self.drop_empty();
             return;

@@ -23,7 +23,10 @@ fn says(source: &str, last: u8, second: u64, outcome: Outcome) -> Finding {
     }
 }
 
-fn board(findings: &[(&str, u8, u64, Outcome)]) -> Board {
+/// By which source, about which server, at which second.
+type Said = (&'static str, u8, u64, Outcome);
+
+fn board(findings: &[Said]) -> Board {
     let mut board = Board::default();
     for (source, last, second, outcome) in findings.iter().cloned() {
         board.hear(&says(source, last, second, outcome));
@@ -142,7 +145,7 @@ fn a_source_that_is_withdrawn_says_nothing_and_the_others_begin_anew() {
 
 #[test]
 fn all_sources_agree_where_two_or_more_have_a_word_and_all_say_down() {
-    let cases: [(&[(&str, u8, u64, Outcome)], bool); 6] = [
+    let cases: [(&[Said], bool); 6] = [
         (&[("a", 5, 0, failed())], false),
         (&[("a", 5, 0, failed()), ("b", 5, 0, failed())], true),
         (&[("a", 5, 0, failed()), ("b", 5, 0, up())], false),
@@ -171,7 +174,7 @@ fn all_sources_agree_where_two_or_more_have_a_word_and_all_say_down() {
 
 #[test]
 fn a_failure_is_believed_once_another_server_was_found_well_after_it() {
-    let cases: [(&[(&str, u8, u64, Outcome)], Belief); 9] = [
+    let cases: [(&[Said], Belief); 9] = [
         // Nobody looks at the others.
         (&[], Belief::Believed),
         (&[("a", 6, 4, up())], Belief::Awaited),

@@ -74,14 +74,14 @@ impl Failures {
     }
 
     /// Keeps it, and says so where it is news.
-    fn stand(&mut self, (service, server): Key, stance: &Stance) {
-        let before = self.stances.insert((service, server), stance.clone());
-        let is_same = before
-            .as_ref()
-            .is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(stance));
+    fn stand(&mut self, (service, server): Key, stance: Stance) {
+        let before = self.stances.get(&(service, server));
+        let is_same =
+            before.is_some_and(|before| std::mem::discriminant(before) == std::mem::discriminant(&stance));
         if !is_same {
-            say(&service, &server, before.as_ref(), stance);
+            say(&service, &server, before, &stance);
         }
+        self.stances.insert((service, server), stance);
     }
 }
 
@@ -109,6 +109,8 @@ impl<K: Kernel> Supervisor<K> {
             .newest(&key)
             .is_some_and(|record| record.state == State::Removed);
         match found.table {
+            // What was said of a server that is gone may still be taken back.
+            _ if finding.outcome == Outcome::Withdrawn => {}
             Table::NoService => return Err(Refusal::NoService(service).into()),
             Table::NoServer if !is_ours => return Err(Refusal::NoServer { service, server }.into()),
             // What cannot be read now may be there: a report is never lost for that.
@@ -146,7 +148,7 @@ impl<K: Kernel> Supervisor<K> {
         for key in keys {
             if let Some(stance) = self.stance(key).await {
                 let stance = self.act(key, stance).await;
-                self.failures.stand(key, &stance);
+                self.failures.stand(key, stance);
             }
         }
     }
@@ -197,11 +199,11 @@ impl<K: Kernel> Supervisor<K> {
     /// Does what a stance asks for, and tells the one that follows.
     async fn act(&mut self, key: Key, stance: Stance) -> Stance {
         match stance {
-            Stance::Failing => match self.begin_for_failure(key).await {
+            Stance::Failing => match Box::pin(self.begin_for_failure(key)).await {
                 Ok(()) => Stance::Quiesced,
                 Err(error) => Stance::Needed(error.to_string()),
             },
-            Stance::Returning(ref why) => match self.bring_back(key, why).await {
+            Stance::Returning(ref why) => match Box::pin(self.bring_back(key, why)).await {
                 Ok(()) => stance,
                 Err(error) => Stance::Unknown(error.to_string()),
             },
@@ -271,7 +273,7 @@ impl<K: Kernel> Supervisor<K> {
             "maintenance takes over the drain that its failure had begun"
         );
         self.records.insert(key, record);
-        self.failures.stand(key, &Stance::Maintenance);
+        self.failures.stand(key, Stance::Maintenance);
         self.advance(key).await;
         Ok(self.records[&key].clone())
     }

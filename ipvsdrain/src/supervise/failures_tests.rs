@@ -284,13 +284,13 @@ fn a_failure_in_maintenance_does_nothing() {
 
 #[test]
 fn silence_removes_nothing_and_restores_nothing() {
-    let (_folder, kernel, mut supervisor) = daemon(brisk());
+    let (folder, kernel, mut supervisor) = daemon(brisk());
     found(&mut supervisor, &kernel, &failed(), 10);
     let before = changes(&kernel);
     pass(&mut supervisor, &kernel, 300);
     assert_eq!(changes(&kernel), before);
     // The journal remembers, the board does not.
-    let journal = _folder.path().join("journal");
+    let journal = folder.path().join("journal");
     drop(supervisor);
     let mut supervisor = start(&kernel, &journal).with_rules(brisk());
     pass(&mut supervisor, &kernel, 300);

@@ -260,7 +260,7 @@ impl<K: Kernel> Supervisor<K> {
         let found = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
         if let Some(record) = self.to_take_over(request, &found, now)? {
-            return self.take_over(key, record).await;
+            return Box::pin(self.take_over(key, record)).await;
         }
         if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
             return Err(in_the_way(record).into());

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use proptest::test_runner::TestCaseError;
-use proptest::{prop_assert, prop_assert_eq};
+use proptest::prop_assert;
 
 use super::super::step_tests::{ask_at, request};
 use super::super::*;
@@ -17,27 +16,27 @@ use crate::health::{Board, Finding, Health, Outcome, Verdict};
 use crate::moment::Moment;
 
 /// What one source found about one server since the daemon began.
-type Log = Vec<(Moment, Look)>;
+pub(super) type Log = Vec<(Moment, Look)>;
 
 /// What is known of one server besides its records.
 #[derive(Debug, Clone)]
-struct Truth {
-    looks: [Look; SOURCES.len()],
-    logs: [Log; SOURCES.len()],
+pub(super) struct Truth {
+    pub(super) looks: [Look; SOURCES.len()],
+    pub(super) logs: [Log; SOURCES.len()],
     /// As whoever configures the table wants it in service.
-    intended: Configuration,
+    pub(super) intended: Configuration,
     /// Another hand set it to 0, and nobody asked us for anything since.
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
     /// When it was last seen to fail.
-    down_at: Option<Moment>,
+    pub(super) down_at: Option<Moment>,
 }
 
 #[derive(Debug)]
 pub(super) struct Failing {
-    run: Run,
+    pub(super) run: Run,
     board: Board,
-    counting: Counting,
-    truths: Vec<Truth>,
+    pub(super) counting: Counting,
+    pub(super) truths: Vec<Truth>,
 }
 
 impl Failing {
@@ -58,7 +57,7 @@ impl Failing {
         }
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         self.run.model.now
     }
 
@@ -131,7 +130,7 @@ impl Failing {
         }
     }
 
-    fn pass(&mut self, secs: u64) -> Judged {
+    pub(super) fn pass(&mut self, secs: u64) -> Judged {
         (0..secs).try_for_each(|_| self.second())
     }
 
@@ -160,7 +159,7 @@ impl Failing {
             });
         }
         self.run.other_hand(server, |host| {
-            host.there = Some(Configuration { weight, ..there })
+            host.there = Some(Configuration { weight, ..there });
         });
     }
 
@@ -188,7 +187,7 @@ impl Failing {
         });
     }
 
-    fn health(&self, server: usize) -> Option<Health> {
+    pub(super) fn health(&self, server: usize) -> Option<Health> {
         self.board.health(&service(), &address(server), self.now())
     }
 
@@ -313,7 +312,7 @@ impl Failing {
         Ok(())
     }
 
-    fn restore(&mut self, server: usize) -> Judged {
+    pub(super) fn restore(&mut self, server: usize) -> Judged {
         let asked = self.run.records[server]
             .as_ref()
             .map(|record| restore(record, self.now()));
@@ -360,161 +359,4 @@ impl Failing {
         }
         Ok(())
     }
-
-    fn judge(&self, server: usize, was: &Record, next: &Step) -> Judged {
-        let truth = &self.truths[server];
-        let there = self.run.model.servers[server].there;
-        let is_failure = was.reason == Reason::Failure;
-        for action in &next.actions {
-            match action {
-                Action::Quiesce => self.run.judge_floor(server, &next.record, was.state)?,
-                Action::Remove { .. } if is_failure => self.judge_removal(server, was, next)?,
-                Action::SetWeight(_) | Action::Add(_) => {
-                    prop_assert!(!truth.is_foreign, "another hand had set it to 0");
-                    prop_assert_eq!(next.record.state, State::Restoring);
-                }
-                _ => {}
-            }
-        }
-        let state = next.record.state;
-        if state == State::Restoring && was.state != State::Restoring && was.state != State::Pooled {
-            prop_assert!(is_failure, "health ends no maintenance");
-            self.judge_return(server, &next.record)?;
-        }
-        if state == State::Restored && was.state != State::Restored {
-            prop_assert!(!truth.is_foreign);
-            prop_assert_eq!(there, Some(truth.intended), "restored to the letter");
-        }
-        Ok(())
-    }
-
-    /// By what the sources found, without the board.
-    fn judge_removal(&self, server: usize, was: &Record, next: &Step) -> Judged {
-        let policy = was.policy.failure;
-        prop_assert_eq!(policy.then, OnFailure::Remove);
-        self.run.judge_floor(server, &next.record, was.state)?;
-        let there = self.run.model.servers[server].there;
-        prop_assert_eq!(there.map(|there| there.weight), Some(0));
-        let rows: Vec<(Moment, u32)> = (0..SOURCES.len())
-            .filter_map(|source| self.row(server, source))
-            .collect();
-        let Some(since) = rows.iter().map(|(since, _)| *since).min() else {
-            return Err(TestCaseError::fail("nobody says that it fails"));
-        };
-        let lasted = self.now().since(since);
-        let failures: u32 = rows.iter().map(|(_, failures)| failures).sum();
-        let remove_after = Duration::from_secs(u64::from(policy.remove_after_secs));
-        prop_assert!(lasted >= remove_after || rows.len() >= 2, "after {lasted:?}");
-        prop_assert!(failures >= policy.confirmations, "{failures} failures");
-        let other_logs = (0..SERVERS)
-            .filter(|other| *other != server)
-            .flat_map(|other| &self.truths[other].logs);
-        let is_looked_at = other_logs.clone().any(|log| !log.is_empty());
-        let is_passed = other_logs
-            .flatten()
-            .any(|(at, look)| *look == Look::Passes && *at > since);
-        prop_assert!(is_passed || !is_looked_at, "another server was found well since");
-        Ok(())
-    }
-
-    /// The present row of failures: since when, and how many. It ends with as many passes as make it up, and with silence.
-    fn row(&self, server: usize, source: usize) -> Option<(Moment, u32)> {
-        let log = &self.truths[server].logs[source];
-        let mut since = None;
-        let (mut failures, mut passes, mut heard) = (0, 0, None);
-        for (at, look) in log.iter().filter(|(_, look)| *look != Look::NoResult) {
-            if heard.is_some_and(|heard: Moment| at.since(heard).as_secs() > STALE_AFTER) {
-                (since, failures, passes) = (None, 0, 0);
-            }
-            heard = Some(*at);
-            if *look == Look::Fails {
-                since = since.or(Some(*at));
-                (failures, passes) = (failures + 1, 0);
-            } else {
-                (failures, passes) = (0, passes + 1);
-                if passes >= self.counting.rise {
-                    since = None;
-                }
-            }
-        }
-        let is_fresh = heard.is_some_and(|heard| self.now().since(heard).as_secs() <= STALE_AFTER);
-        since.filter(|_| is_fresh).map(|since| (since, failures))
-    }
-
-    /// It goes back because it is well, and was for long enough.
-    fn judge_return(&self, server: usize, record: &Record) -> Judged {
-        prop_assert_eq!(record.reason, Reason::Failure);
-        let verdict = self.health(server).map(|health| health.verdict);
-        prop_assert_eq!(verdict, Some(Verdict::Up));
-        let level = record.failure.as_ref().map_or(1, |failure| failure.level);
-        let needed = record.policy.failure.hold_down(level);
-        let since = self.truths[server].down_at.map(|at| self.now().since(at));
-        prop_assert!(
-            since.is_none_or(|since| since >= needed),
-            "{since:?} of {needed:?}"
-        );
-        let fresh = |log: &Log| {
-            let last = log.iter().rev().find(|(_, look)| *look != Look::NoResult);
-            last.is_some_and(|(at, _)| self.now().since(*at).as_secs() <= STALE_AFTER)
-        };
-        prop_assert!(self.truths[server].logs.iter().any(fresh), "somebody knows it");
-        Ok(())
-    }
-
-    /// Nothing goes wrong any more, maintenance ends, and all sources find all servers well: all are back in service.
-    pub(super) fn end_fairly(&mut self) -> Judged {
-        self.run.model.heal();
-        self.run.dies_after = None;
-        for truth in &mut self.truths {
-            truth.looks = [Look::Passes; SOURCES.len()];
-        }
-        for server in 0..SERVERS {
-            let record = self.run.records[server].clone();
-            if record
-                .as_ref()
-                .is_some_and(|record| record.reason != Reason::Failure)
-            {
-                self.restore(server)?;
-            }
-            let is_ours = self.run.records[server]
-                .as_ref()
-                .is_some_and(|record| match record.state {
-                    State::Restored | State::Yielded => false,
-                    State::Removed => record.reason == Reason::Failure,
-                    State::Pooled => self.run.model.servers[server].there.is_some(),
-                    _ => record.removal.is_some() || self.run.model.servers[server].there.is_some(),
-                });
-            let truth = &mut self.truths[server];
-            if !is_ours || truth.is_foreign {
-                truth.is_foreign = false;
-                self.run.model.servers[server].there = Some(truth.intended);
-            }
-        }
-        let policy = self.run.model.setting.policy;
-        let most = 20 + policy.failure.longest_hold_down_secs + policy.slow_start_secs;
-        self.pass(u64::from(most))?;
-        for server in 0..SERVERS {
-            let record = &self.run.records[server];
-            let there = self.run.model.servers[server].there;
-            prop_assert_eq!(there, Some(self.truths[server].intended), "{}", told(record));
-            prop_assert!(record.as_ref().is_none_or(Record::is_over), "{}", told(record));
-        }
-        prop_assert!(!self.run.model.expire_nodest, "given back");
-        Ok(())
-    }
-}
-
-fn told(record: &Option<Record>) -> String {
-    let Some(record) = record else {
-        return "no drain".to_owned();
-    };
-    let steps = record
-        .transitions
-        .iter()
-        .map(|step| format!("{} {}: {}", step.at.as_nanos() / 1_000_000_000, step.to, step.why));
-    let steps: Vec<String> = steps.collect();
-    format!(
-        "{} {} {:?} {:?}: {steps:#?}",
-        record.reason, record.state, record.failure, record.observed.held
-    )
 }

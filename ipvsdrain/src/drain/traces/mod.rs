@@ -1,11 +1,12 @@
-//! Random traces of traffic, other hands, faults and time against a small model of the kernel: what must hold whatever
-//! happens.
+//! Random traces of traffic, findings, other hands, faults and time against a small model of the kernel: what must hold
+//! whatever happens.
 //!
-//! `cargo test -p ipvsdrain traces` runs 50 000 of each kind; `TRACES=250000` before it makes that a million in all.
+//! `cargo test -p ipvsdrain traces` runs 50 000 of each kind; `TRACES=250000` before it makes that more than a million in all.
 
 mod event;
 mod failing;
 mod failing_event;
+mod failing_judge;
 mod model;
 mod run;
 
@@ -15,14 +16,14 @@ use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use event::{Event, Kind};
 use run::Run;
 
-fn cases(default: u32) -> u32 {
+fn cases() -> u32 {
     let asked = std::env::var("TRACES").ok();
-    asked.and_then(|text| text.parse().ok()).unwrap_or(default)
+    asked.and_then(|text| text.parse().ok()).unwrap_or(50_000)
 }
 
-fn config(cases: u32) -> ProptestConfig {
+fn config() -> ProptestConfig {
     ProptestConfig {
-        cases,
+        cases: cases(),
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel(
             "proptest-regressions",
         ))),
@@ -36,7 +37,7 @@ fn all_hold(kind: Kind) {
         event::policy(kind),
         proptest::collection::vec(event::event(kind), 1..24),
     );
-    let outcome = TestRunner::new(config(cases(50_000))).run(&traces, |(policy, events): (_, Vec<Event>)| {
+    let outcome = TestRunner::new(config()).run(&traces, |(policy, events): (_, Vec<Event>)| {
         let mut run = Run::new(policy);
         for event in &events {
             run.take(event)?;
@@ -74,7 +75,7 @@ fn failures_and_recoveries() {
         failing_event::setting(),
         proptest::collection::vec(failing_event::event(), 1..24),
     );
-    let outcome = TestRunner::new(config(cases(10_000))).run(&traces, |((setting, counting), events)| {
+    let outcome = TestRunner::new(config()).run(&traces, |((setting, counting), events)| {
         let mut trace = failing::Failing::new(setting, counting);
         for event in &events {
             trace.take(event)?;

@@ -105,7 +105,7 @@ fn all_at_once() -> Result<Value> {
         let weights = witness.weights(*place);
         ensure!(weights == "1", "the weight of {place} changed: {weights} {log}");
     }
-    ensure!(shown.contains("checker"), "no alarm is raised: {shown}");
+    ensure!(shown.contains("ALARM"), "no alarm is raised: {shown}");
     Ok(json!({"alarm": shown}))
 }
 
