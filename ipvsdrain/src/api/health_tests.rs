@@ -1,9 +1,12 @@
 //! A report over the socket: what it changes, and what is then shown of it.
 
+use std::time::Duration;
+
 use super::tests::{problem, request, with_daemon_on};
 use super::{HealthView, ProblemKind, ReportRequest, ReportStatus, Says, ServerName};
 use crate::clock;
 use crate::drain::{Changes, Policy, Reason, Stance};
+use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
 
 fn report(status: ReportStatus) -> ReportRequest {
@@ -26,17 +29,24 @@ fn name() -> ServerName {
     }
 }
 
-/// A host in the present: reports are heard by the clock of this machine.
+/// A host a minute ago: the daemon that begins on it has heard of all servers by now.
 fn kernel() -> FakeKernel {
     let kernel = FakeKernel::new();
-    kernel.0.borrow_mut().now = clock::now();
+    let minute = Duration::from_mins(1).as_nanos();
+    kernel.0.borrow_mut().now = Moment::from_nanos(clock::now().as_nanos() - u64::try_from(minute).unwrap());
     kernel
+}
+
+/// Reports are heard by the clock of this machine.
+fn go_to_the_present(host: &FakeKernel) {
+    host.0.borrow_mut().now = clock::now();
 }
 
 #[tokio::test]
 async fn a_server_that_is_reported_to_fail_is_drained_and_shown_with_all_that_is_known() {
     let host = kernel();
     with_daemon_on(host.clone(), |client, _| async move {
+        go_to_the_present(&host);
         let down = client.report(&report(ReportStatus::Down)).await.unwrap().unwrap();
         assert_eq!((down.verdict, down.word()), (Says::Down, "down"));
         assert_eq!(
@@ -82,6 +92,7 @@ async fn a_server_that_is_reported_to_fail_is_drained_and_shown_with_all_that_is
 async fn a_word_that_fell_silent_is_unknown_and_says_for_how_long() {
     let host = kernel();
     with_daemon_on(host.clone(), |client, _| async move {
+        go_to_the_present(&host);
         client.report(&report(ReportStatus::Up)).await.unwrap();
         let now = host.0.borrow().now;
         host.0.borrow_mut().now = now + std::time::Duration::from_secs(90);
@@ -95,7 +106,9 @@ async fn a_word_that_fell_silent_is_unknown_and_says_for_how_long() {
 
 #[tokio::test]
 async fn maintenance_that_takes_over_a_failure_says_what_had_failed() {
-    with_daemon_on(kernel(), |client, _| async move {
+    let host = kernel();
+    with_daemon_on(host.clone(), |client, _| async move {
+        go_to_the_present(&host);
         client.report(&report(ReportStatus::Down)).await.unwrap();
         let mut asked = request(Policy::default());
         asked.policy = Changes::default();

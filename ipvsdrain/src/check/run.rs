@@ -16,6 +16,9 @@ use super::wanted::{Key, Wanted};
 use crate::clock;
 use crate::health::{Finding, Outcome};
 
+/// What is said of a server before its first result.
+pub(super) const NOT_YET: &str = "its first check has not ended yet";
+
 /// Checks what is wanted until nobody wants anything, or hears of it.
 pub(super) async fn run(
     mut wanted: watch::Receiver<Wanted>,
@@ -85,7 +88,7 @@ fn news(known: &Wanted, wanted: &Wanted) -> Vec<Finding> {
     let tell = |key: &Key, job: &Job, outcome| job.finding(key.service, key.server, outcome, (now, now));
     let gone = known.iter().filter(|(key, _)| !wanted.contains_key(*key));
     let new = wanted.iter().filter(|(key, _)| !known.contains_key(*key));
-    let first = || Outcome::NoResult("its first check has not ended yet".to_owned());
+    let first = || Outcome::NoResult(NOT_YET.to_owned());
     gone.map(|(key, job)| tell(key, job, Outcome::Withdrawn))
         .chain(new.map(|(key, job)| tell(key, job, first())))
         .collect()

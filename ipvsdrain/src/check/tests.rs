@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
+use super::run::NOT_YET;
 use super::*;
 use crate::forwarding::{Configuration, Forwarding};
 use crate::health::{Finding, Outcome};
@@ -74,7 +75,7 @@ impl Desk {
 async fn next(findings: &mut mpsc::Receiver<Finding>, fits: impl Fn(&Finding) -> bool) -> Finding {
     loop {
         let finding = findings.recv().await.expect("more findings");
-        if fits(&finding) {
+        if finding.outcome != Outcome::NoResult(NOT_YET.to_owned()) && fits(&finding) {
             return finding;
         }
     }

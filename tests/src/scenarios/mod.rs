@@ -81,4 +81,5 @@ pub const SCENARIOS: &[Scenario] = &[
     failing::REBOOTED,
     failing::FLAPPING,
     failing::ALL_DOWN,
+    failing::REACH,
 ];

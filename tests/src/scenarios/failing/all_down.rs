@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::witness::Witness;
+use super::await_health;
 use super::ours::{self, Pace};
 use crate::clock;
 use crate::daemon::Daemon;
@@ -32,7 +33,6 @@ const PACE: Pace = Pace {
     timeout: Duration::from_millis(500),
     remove_after: Duration::from_secs(5),
 };
-const LIMIT: Duration = Duration::from_secs(30);
 /// Several times what a removal takes.
 const LONG: Duration = Duration::from_secs(40);
 
@@ -156,21 +156,4 @@ fn one_after_the_other() -> Result<Value> {
     );
     let weights = pool.places.iter().map(|place| witness.weights(*place));
     Ok(json!({"weights": weights.collect::<Vec<_>>()}))
-}
-
-/// Waits until the status says so of this server's health.
-fn await_health(daemon: &Daemon<'_>, place: Place, word: &str) -> Result<()> {
-    let deadline = clock::now() + LIMIT + PACE.remove_after;
-    loop {
-        let said = daemon.health(place)?;
-        if said.as_deref() == Some(word) {
-            return Ok(());
-        }
-        ensure!(
-            clock::now() < deadline,
-            "the health of {place} was to be \"{word}\" and is {said:?}: {}",
-            daemon.log()
-        );
-        clock::pass(Duration::from_millis(200));
-    }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::super::witness::Witness;
 use super::fresh::Fresh;
 use super::ours::{self, Pace};
-use super::recursor::Recursor;
+use super::recursor::{Listens, Recursor};
 use crate::clock;
 use crate::dns::Load;
 use crate::ledger::Server;
@@ -107,8 +107,8 @@ fn run(stage: &mut Stage) -> Result<Value> {
 
 fn reboot(way: Way) -> Result<Cost> {
     let world = World::build(Forwarding::DirectRoute, SERVERS)?;
-    let mut first = Recursor::start(&world, REBOOTED, PORT)?;
-    let _second = Recursor::start(&world, Server(2), PORT)?;
+    let mut first = Recursor::start(&world, REBOOTED, PORT, Listens::Both)?;
+    let _second = Recursor::start(&world, Server(2), PORT, Listens::Both)?;
     let wells = Wells::new(&world)?;
     let folder = TempDir::new().context("cannot make a folder")?;
     let task = Task {

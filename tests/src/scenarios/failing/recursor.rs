@@ -19,6 +19,14 @@ use crate::world::World;
 /// A server that has not answered by then never will.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
+/// On which addresses it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listens {
+    Virtual,
+    /// On the machine's own as well.
+    Both,
+}
+
 /// A running recursor; dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Recursor {
@@ -30,7 +38,7 @@ pub(super) struct Recursor {
 
 impl Recursor {
     /// Starts one and waits until it answers.
-    pub(super) fn start(world: &World, server: Server, port: u16) -> Result<Self> {
+    pub(super) fn start(world: &World, server: Server, port: u16, listens: Listens) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a folder for unbound")?;
         let mut recursor = Self {
             server,
@@ -38,7 +46,7 @@ impl Recursor {
             folder,
             listen: world.listen_address(server, port),
         };
-        recursor.write_configuration(world)?;
+        recursor.write_configuration(world, listens)?;
         recursor.launch(world)?;
         Ok(recursor)
     }
@@ -80,12 +88,14 @@ impl Recursor {
         Ok(())
     }
 
-    /// It answers on the machine's own address as well: there it is asked whether it is well.
-    fn write_configuration(&self, world: &World) -> Result<()> {
+    fn write_configuration(&self, world: &World, listens: Listens) -> Result<()> {
         let place = self.folder.path().display();
-        let own = world.server(self.server).address();
+        let own = match listens {
+            Listens::Virtual => String::new(),
+            Listens::Both => format!(" interface: {}\n", world.server(self.server).address()),
+        };
         let mut text = format!(
-            "server:\n interface: {}\n interface: {own}\n port: {}\n access-control: 0.0.0.0/0 allow\n do-ip6: no\n \
+            "server:\n interface: {}\n{own} port: {}\n access-control: 0.0.0.0/0 allow\n do-ip6: no\n \
              username: \"\"\n chroot: \"\"\n directory: \"{place}\"\n pidfile: \"\"\n use-syslog: no\n num-threads: 1\n \
              module-config: \"iterator\"\n local-zone: \"{ZONE}.\" static\n",
             self.listen.ip(),
