@@ -6,12 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Outcome};
-use super::signal::{Says, Signal};
+use super::signal::{ALL_ARE_HEARD_AFTER, Failing, Says, Signal};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
-
-/// Within so long after the board was begun whoever looks at a server has found something.
-const ALL_ARE_HEARD_AFTER: Duration = Duration::from_secs(30);
 
 /// What nobody has said anything about for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
@@ -42,6 +39,21 @@ pub struct Health {
     pub belief: Belief,
     /// When a source last found the server well.
     pub last_pass: Option<Moment>,
+}
+
+/// What all who say *down* say together.
+fn failing(signals: &Signals, since: Moment, now: Moment) -> Failing {
+    let down = signals.values().filter(|signal| signal.says(now) == Says::Down);
+    let nothing_yet = Failing {
+        since,
+        last: since,
+        stands: false,
+    };
+    down.map(Signal::failing).fold(nothing_yet, |all, one| Failing {
+        since,
+        last: all.last.max(one.last),
+        stands: all.stands || one.stands,
+    })
 }
 
 /// The sum of the signals.
@@ -159,7 +171,7 @@ impl Board {
         let (down, up) = (saying(Says::Down).count(), saying(Says::Up).count());
         let (verdict, since) = verdict(signals, now);
         let belief = match verdict {
-            Verdict::Down { .. } => self.belief(service, server, since, now),
+            Verdict::Down { .. } => self.belief(service, server, &failing(signals, since, now), now),
             Verdict::Up | Verdict::Unknown(_) => Belief::Believed,
         };
         Some(Health {
@@ -173,7 +185,13 @@ impl Board {
     }
 
     /// Was another server of the service found well since this one began to fail?
-    fn belief(&self, service: &VirtualService, server: &RealServer, since: Moment, now: Moment) -> Belief {
+    fn belief(
+        &self,
+        service: &VirtualService,
+        server: &RealServer,
+        failing: &Failing,
+        now: Moment,
+    ) -> Belief {
         let others = self.services.get(service).into_iter().flatten();
         let others = others.filter(|(other, _)| *other != server);
         let mut all_fail = true;
@@ -181,7 +199,7 @@ impl Board {
         let others = others.flat_map(|(_, signals)| signals.values());
         for signal in others.filter(|signal| !signal.has_run_out(now)) {
             looked_at = true;
-            if signal.is_witness(since, now) {
+            if signal.is_witness(failing, now) {
                 return Belief::Believed;
             }
             all_fail &= signal.says(now) == Says::Down;

@@ -288,3 +288,25 @@ fn a_word_that_stands_is_a_witness_until_it_runs_out_and_then_nobody_looks() {
     one.hear(&standing(6, 102, failed(), 100));
     assert_eq!(health(&one, 5, 103).belief, Belief::AllFail);
 }
+
+#[test]
+fn who_failed_together_is_believed_to_fail_alone_only_once_it_failed_again() {
+    let failing = |board: &mut Board, last, second| board.hear(&says("a", last, second, failed()));
+    let mut one = board(&[
+        ("a", 5, 0, up()),
+        ("a", 6, 0, up()),
+        ("a", 6, 1, up()),
+        ("a", 5, 1, up()),
+    ]);
+    for second in 2..5 {
+        failing(&mut one, 5, second);
+        failing(&mut one, 6, second);
+    }
+    assert_eq!(health(&one, 5, 5).belief, Belief::AllFail);
+    // The cause is gone: the other one is up first.
+    one.hear(&says("a", 6, 5, up()));
+    one.hear(&says("a", 6, 6, up()));
+    assert_eq!(health(&one, 5, 6).belief, Belief::Awaited);
+    failing(&mut one, 5, 7);
+    assert_eq!(health(&one, 5, 7).belief, Belief::Believed);
+}

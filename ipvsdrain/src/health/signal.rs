@@ -1,11 +1,15 @@
 //! What one source says about one real server: its findings, counted.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Outcome};
 use crate::moment::Moment;
+
+/// Within so long whoever looks at servers has looked at all of them.
+pub(super) const ALL_ARE_HEARD_AFTER: Duration = Duration::from_secs(30);
 
 /// One source's word on one real server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +20,9 @@ pub struct Signal {
     since: Moment,
     passes: u32,
     failures: u32,
-    /// The first of the present row of failures.
+    /// The first of the present row of failures, and the last: when each of these looks began.
     failing_since: Moment,
+    last_failure: Moment,
     last_pass: Option<Moment>,
     /// The cause of the last failure, or why there is no result.
     cause: String,
@@ -49,6 +54,22 @@ impl fmt::Display for Says {
     }
 }
 
+/// A failure, as others may witness it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Failing {
+    pub(super) since: Moment,
+    /// When the look began that found it last.
+    pub(super) last: Moment,
+    /// It is said to go on until further notice.
+    pub(super) stands: bool,
+}
+
+impl Failing {
+    fn goes_on_after(&self, moment: Moment, now: Moment) -> bool {
+        self.last > moment || (self.stands && now.since(moment) >= ALL_ARE_HEARD_AFTER)
+    }
+}
+
 impl Signal {
     pub(super) fn new(at: Moment) -> Self {
         Self {
@@ -57,6 +78,7 @@ impl Signal {
             passes: 0,
             failures: 0,
             failing_since: at,
+            last_failure: at,
             last_pass: None,
             cause: String::new(),
             last: at,
@@ -93,6 +115,7 @@ impl Signal {
                 if self.failures == 0 {
                     self.failing_since = finding.began;
                 }
+                self.last_failure = finding.began;
                 self.failures = self.failures.saturating_add(1);
                 self.passes = 0;
                 self.cause.clone_from(cause);
@@ -115,10 +138,27 @@ impl Signal {
         self.stands = finding.stands;
     }
 
-    /// The server was found well after `since`, or is said to be well until further notice.
-    pub(super) fn is_witness(&self, since: Moment, now: Moment) -> bool {
-        let stands = self.stands && self.says(now) == Says::Up;
-        stands || (self.says(now) != Says::Down && self.last_pass.is_some_and(|at| at > since))
+    /// Was this server found well after the other one began to fail? If it failed meanwhile itself, both may have failed
+    /// for the same cause, which may be gone: then the other one must have failed once more since this one is well.
+    pub(super) fn is_witness(&self, failing: &Failing, now: Moment) -> bool {
+        let was_seen = self.last_pass.is_some_and(|at| at > failing.since);
+        match self.says(now) {
+            Says::Down => false,
+            Says::Unknown => was_seen && !self.was_down,
+            Says::Up => {
+                let was_well_before = self.since <= failing.since;
+                (self.stands || was_seen) && (was_well_before || failing.goes_on_after(self.since, now))
+            }
+        }
+    }
+
+    /// Of one that says *down*.
+    pub(super) fn failing(&self) -> Failing {
+        Failing {
+            since: self.since,
+            last: self.last_failure,
+            stands: self.stands,
+        }
     }
 
     /// It stood until further notice, and there was none in time: nobody looks any more.
