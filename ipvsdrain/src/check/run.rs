@@ -1,6 +1,7 @@
 //! Makes the checks as they come due, so many at once, and hands on what they find.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::health::{Finding, Outcome};
 pub(super) async fn run(
     mut wanted: watch::Receiver<Wanted>,
     at_once: usize,
+    mut hints: mpsc::Receiver<BTreeSet<IpAddr>>,
     findings: mpsc::Sender<Finding>,
 ) {
     let mut schedule = Schedule::default();
@@ -53,6 +55,10 @@ pub(super) async fn run(
                     }
                 }
                 known = wanted;
+                continue;
+            }
+            Some(senders) = hints.recv() => {
+                schedule.hinted(&senders, clock::now());
                 continue;
             }
             Some(ended) = tries.next() => ended,
