@@ -4,8 +4,10 @@
 //! cannot tell, because this host is at fault, is no result and never a failure.
 
 mod hex;
+mod hint;
 mod job;
 mod kind;
+mod packets;
 mod path;
 mod probe;
 mod read;
@@ -43,11 +45,19 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Makes the checks of the current configuration for good, as long as somebody takes what they find.
 pub async fn follow(config: watch::Receiver<Config>, handle: Handle, findings: mpsc::Sender<Finding>) {
-    let at_once = config.borrow().settings.daemon.checks_at_once();
+    let daemon = config.borrow().settings.daemon.clone();
+    let (hint, hints) = mpsc::channel(1);
+    let listen = async {
+        if daemon.hints {
+            hint::listen(hint).await;
+        }
+        std::future::pending::<()>().await;
+    };
     let (tell, told) = watch::channel(Wanted::new());
     tokio::select! {
         () = learn(config, handle, &tell) => {}
-        () = run::run(told, at_once, findings) => {}
+        () = listen => {}
+        () = run::run(told, daemon.checks_at_once(), hints, findings) => {}
     }
 }
 

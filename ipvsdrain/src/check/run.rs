@@ -1,6 +1,7 @@
 //! Makes the checks as they come due, so many at once, and hands on what they find.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) const NOT_YET: &str = "its first check has not ended yet";
 pub(super) async fn run(
     mut wanted: watch::Receiver<Wanted>,
     at_once: usize,
+    mut hints: mpsc::Receiver<BTreeSet<IpAddr>>,
     findings: mpsc::Sender<Finding>,
 ) {
     let mut schedule = Schedule::default();
@@ -56,6 +58,10 @@ pub(super) async fn run(
                     }
                 }
                 known = wanted;
+                continue;
+            }
+            Some(senders) = hints.recv() => {
+                schedule.hinted(&senders, clock::now());
                 continue;
             }
             Some(ended) = tries.next() => ended,

@@ -6,8 +6,13 @@
 //! began. It does so for the first `fall` failures in a row, on which somebody decides; what goes on failing after that
 //! disturbs nobody. A server that does not count as up is no witness, and is never tried out of turn: `rise` and `fall`
 //! stand for time as well.
+//!
+//! So it is with *hints*, which are something seen of a server that may mean its end: they make its checks due at once, each at
+//! most once per interval of its own, and only while the server counts as up. What its last try may itself have brought about is
+//! no hint.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +36,8 @@ struct Loop {
     state: Turn,
     /// When its last result came.
     last: Option<Moment>,
+    /// When a hint made it due before its time, the last time.
+    hinted: Option<Moment>,
     passes: u32,
     failures: u32,
 }
@@ -81,6 +88,7 @@ impl Schedule {
                     job: job.clone(),
                     state: Turn::Due(due),
                     last: None,
+                    hinted: None,
                     passes: 0,
                     failures: 0,
                 };
@@ -147,24 +155,57 @@ impl Schedule {
         };
         let servers = self.loops.range_mut(from..);
         for (key, witness) in servers.take_while(|(key, _)| of_this_service(key)) {
-            let counts_as_up = witness.last.is_none() || witness.passes >= witness.job.check.rise;
             let knows = witness.last.is_some_and(|last| last >= since);
-            if let Turn::Due(due) = witness.state
-                && counts_as_up
-                && !knows
-                && due > now
+            if witness.counts_as_up() && !knows {
+                witness.hasten(key, now, &mut self.queue);
+            }
+        }
+    }
+
+    /// Something was seen of these servers that may mean their end.
+    pub(super) fn hinted(&mut self, servers: &BTreeSet<IpAddr>, now: Moment) {
+        for (key, found) in &mut self.loops {
+            if servers.contains(&key.server.0.ip())
+                && found.heeds_hints(now)
+                && found.hasten(key, now, &mut self.queue)
             {
-                self.queue.remove(&(due, key.clone()));
-                self.queue.insert((now, key.clone()));
-                witness.state = Turn::Due(now);
+                found.hinted = Some(now);
             }
         }
     }
 }
 
+/// For so long after a try the server may still answer what that try sent, as with a reset of its connection.
+const ECHO: Duration = Duration::from_millis(100);
+
+impl Loop {
+    fn counts_as_up(&self) -> bool {
+        self.last.is_none() || self.passes >= self.job.check.rise
+    }
+
+    fn heeds_hints(&self, now: Moment) -> bool {
+        let is_past = |since: Option<Moment>, span| since.is_none_or(|since| now.since(since) >= span);
+        self.counts_as_up() && is_past(self.last, ECHO) && is_past(self.hinted, self.job.interval())
+    }
+
+    /// Makes it due now. `false`: it is anyway, or is being tried.
+    fn hasten(&mut self, key: &Key, now: Moment, queue: &mut BTreeSet<(Moment, Key)>) -> bool {
+        let Turn::Due(due) = self.state else {
+            return false;
+        };
+        if due <= now {
+            return false;
+        }
+        queue.remove(&(due, key.clone()));
+        queue.insert((now, key.clone()));
+        self.state = Turn::Due(now);
+        true
+    }
+}
+
 /// No server comes before it.
 const LEAST_SERVER: crate::identity::RealServer = crate::identity::RealServer(std::net::SocketAddr::new(
-    std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
+    IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
     0,
 ));
 

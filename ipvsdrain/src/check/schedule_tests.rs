@@ -1,6 +1,7 @@
 //! Which loops there are, when each is due, and who is tried because another one failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -268,6 +269,70 @@ fn no_result_calls_nobody() {
     assert!(schedule.due(round + ms(1)).is_empty());
 }
 
+fn only(server: u8) -> BTreeSet<IpAddr> {
+    BTreeSet::from([IpAddr::from([10, 1, 0, server])])
+}
+
+#[test]
+fn a_hint_makes_the_checks_of_that_server_due_and_of_no_other() {
+    let jobs = [job(EACH_SECOND), job(&format!("{EACH_SECOND}name = \"other\""))];
+    let mut schedule = Schedule::default();
+    schedule.want(&wanted(&jobs, &listing(SERVICE, &[1, 1]), &[]), START, || 900);
+    schedule.hinted(&only(7), START);
+    assert!(schedule.due(START).is_empty(), "nobody's address");
+    schedule.hinted(&only(2), START);
+    assert_eq!(names(&schedule.due(START)), [server(2), server(2)]);
+    assert_eq!(schedule.next(), Some(START + ms(900)));
+}
+
+#[test]
+fn a_hint_is_heeded_once_in_an_interval() {
+    let wanted = many(&job("interval_ms = 1000\njitter_percent = 50\nrise = 1"), 1);
+    for (later, heeded) in [(0, 0), (999, 0), (1000, 1)] {
+        let mut schedule = Schedule::default();
+        schedule.want(&wanted, START, || 0);
+        // The pause is 500 ms longer or shorter, so that there are tries between the hints.
+        let pass = |schedule: &mut Schedule, now, random| {
+            let run = schedule.due(now).remove(0);
+            schedule.ended(&end(&run, now, 1, &Outcome::Passed), random);
+        };
+        pass(&mut schedule, START, 1000);
+        let hint = START + ms(400);
+        schedule.hinted(&only(1), hint);
+        pass(&mut schedule, hint, 0);
+        assert_eq!(schedule.next(), Some(hint + ms(500)), "the pause begins anew");
+        if later > 0 {
+            pass(&mut schedule, hint + ms(500), 1000);
+        }
+        let again = hint + ms(later);
+        schedule.hinted(&only(1), again);
+        assert_eq!(schedule.due(again).len(), heeded, "{later} ms later");
+    }
+}
+
+#[test]
+fn what_a_try_may_have_brought_about_itself_is_no_hint() {
+    let (mut schedule, _) = passed_once(&job(EACH_SECOND), 1);
+    // It ended 1 ms after the start.
+    for (now, heeded) in [(100, 0), (101, 1)] {
+        let now = START + ms(now);
+        schedule.hinted(&only(1), now);
+        assert_eq!(schedule.due(now).len(), heeded, "{now:?}");
+    }
+    // It is being tried now.
+    schedule.hinted(&only(1), START + ms(900));
+    assert_eq!(schedule.next(), None);
+}
+
+#[test]
+fn who_does_not_count_as_up_is_hinted_at_in_vain() {
+    let (mut schedule, round) = passed_once(&job(&format!("{EACH_SECOND}fall = 3")), 1);
+    let run = schedule.due(round).remove(0);
+    schedule.ended(&end(&run, round, 1, &failed()), 0);
+    schedule.hinted(&only(1), round + ms(500));
+    assert_eq!(schedule.next(), Some(round + ms(1000)));
+}
+
 proptest! {
     /// `rise` and `fall` stand for time: nobody gets there sooner because others fail.
     #[test]
@@ -290,6 +355,7 @@ proptest! {
             for ended in over {
                 prop_assert!(schedule.ended(&ended, *random));
             }
+            schedule.hinted(&only(1), now);
             for run in schedule.due(now) {
                 let outcome = if *passes { Outcome::Passed } else { failed() };
                 let before = seen.get(&run.key).copied();

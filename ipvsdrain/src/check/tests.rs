@@ -181,3 +181,31 @@ async fn no_more_checks_are_under_way_at_once_than_may_be() {
         () = talk => {}
     }
 }
+
+/// Where packet sockets are not allowed, there are no hints.
+#[tokio::test]
+async fn a_reset_makes_a_server_s_check_due_at_once() {
+    if hint::open().is_err() {
+        return;
+    }
+    let port = TcpListener::bind("127.0.0.79:0").await.unwrap();
+    let server = port.local_addr().unwrap();
+    drop(port);
+    let checks = "daemon = { hints = true }\n[[check]]\nmatch = { port = 80 }\ninterval_ms = 3600000\nvia = \"own\"\ntcp = {}";
+    let (_config, following) = watch::channel(config(checks));
+    let (handle, mut desk) = desk();
+    let (found, mut findings) = mpsc::channel(1);
+    let servers = [server];
+    let talk = async {
+        // It is known who is to be checked.
+        next(&mut findings, |_| true).await;
+        tokio::net::TcpStream::connect(server).await.unwrap_err();
+        let failed = next(&mut findings, |_| true).await;
+        assert_eq!(failed.outcome, Outcome::Failed("connection refused".to_owned()));
+    };
+    tokio::select! {
+        () = follow(following, handle, found) => panic!("the checks are not followed any more"),
+        () = desk.answer(&servers) => {}
+        () = talk => {}
+    }
+}

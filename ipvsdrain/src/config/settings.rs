@@ -37,6 +37,8 @@ pub struct DaemonSettings {
     pub lowest_rung: Option<Rung>,
     pub log: Option<LogFormat>,
     pub concurrent_checks: Option<u32>,
+    /// Whether packets of servers that may mean their end are looked for.
+    pub hints: bool,
 }
 
 impl DaemonSettings {

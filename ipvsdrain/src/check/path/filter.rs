@@ -5,16 +5,10 @@ use std::net::Ipv4Addr;
 use nix::libc;
 use socket2::SockFilter;
 
-/// Of `include/uapi/linux/filter.h`.
-const LOAD_WORD: u16 = 0x20;
-const LOAD_BYTE: u16 = 0x30;
-const LOAD_HALF_AT_X: u16 = 0x48;
-const X_IS_HEADER_LENGTH: u16 = 0xb1;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
+use crate::check::packets::{
+    JUMP_IF_EQUAL, LOAD_BYTE, LOAD_HALF_AT_X, LOAD_WORD, PROTOCOL, RETURN, SOURCE, X_IS_HEADER_LENGTH,
+};
 
-const PROTOCOL: u32 = 9;
-const SOURCE: u32 = 12;
 const DESTINATION: u32 = 16;
 /// Behind the header of IP.
 const DESTINATION_PORT: u32 = 2;
@@ -25,11 +19,11 @@ pub(super) fn answers(from: Ipv4Addr, own: Ipv4Addr, protocol: u8, port: u16) ->
     // Jumps count the instructions that are left out.
     let unless_equal = |k, skip| SockFilter::new(JUMP_IF_EQUAL, 0, skip, k);
     [
-        plain(LOAD_WORD, SOURCE),
+        plain(LOAD_WORD, SOURCE.into()),
         unless_equal(from.to_bits(), 9),
         plain(LOAD_WORD, DESTINATION),
         unless_equal(own.to_bits(), 7),
-        plain(LOAD_BYTE, PROTOCOL),
+        plain(LOAD_BYTE, PROTOCOL.into()),
         SockFilter::new(JUMP_IF_EQUAL, 4, 0, libc::IPPROTO_ICMP.unsigned_abs()),
         unless_equal(u32::from(protocol), 4),
         plain(X_IS_HEADER_LENGTH, 0),
