@@ -95,7 +95,7 @@ async fn a_word_that_fell_silent_is_unknown_and_says_for_how_long() {
         go_to_the_present(&host);
         client.report(&report(ReportStatus::Up)).await.unwrap();
         let now = host.0.borrow().now;
-        host.0.borrow_mut().now = now + std::time::Duration::from_secs(90);
+        host.0.borrow_mut().now = now + Duration::from_secs(90);
         let known: Vec<HealthView> = client.health().await.unwrap().servers;
         assert_eq!(known[0].word(), "unknown");
         assert_eq!(known[0].because.as_deref(), Some("no word from report:icinga"));

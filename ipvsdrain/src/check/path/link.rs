@@ -11,6 +11,9 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 use tokio::time::sleep;
 
+/// `AF_INET`, as an address carries it.
+const INTERNET: libc::sa_family_t = 2;
+
 /// How often the kernel is asked for an address that it is resolving.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -101,7 +104,7 @@ fn hardware(any: &UdpSocket, interface: &str, server: Ipv4Addr) -> io::Result<Op
     // SAFETY: all bytes zero are a value of this plain struct, and its pieces are written within their size.
     let mut request: libc::arpreq = unsafe { std::mem::zeroed() };
     let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_family: INTERNET,
         sin_port: 0,
         sin_addr: libc::in_addr {
             s_addr: server.to_bits().to_be(),

@@ -5,8 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::identity::Protocol;
 use nix::errno::Errno;
-use nix::libc;
 use smoltcp::socket::tcp::{RecvError, Socket, SocketBuffer, State};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -20,14 +20,14 @@ pub(in crate::check) struct Stream(Stack);
 
 /// One of the ports that nobody has by name.
 pub(super) fn fresh_port() -> u16 {
-    49_152 | rand::random::<u16>()
+    0xc000 | rand::random::<u16>()
 }
 
 impl Stream {
     pub(in crate::check) async fn connect(link: &Link, way: Way) -> io::Result<Self> {
         let buffer = || SocketBuffer::new(vec![0; BUFFER]);
         let port = fresh_port();
-        let protocol = libc::IPPROTO_TCP as u8;
+        let protocol = Protocol::Tcp.number();
         let socket = Socket::new(buffer(), buffer());
         let mut stack = Stack::new(link, way.to, protocol, port, socket)?;
         let (socket, context) = stack.socket::<Socket<'_>>();

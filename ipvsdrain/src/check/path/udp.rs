@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 
-use nix::libc;
+use crate::identity::Protocol;
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket};
 
 use super::stack::Stack;
@@ -26,7 +26,7 @@ impl Exchange {
         let port = fresh_port();
         let mut socket = Socket::new(buffer(), buffer());
         socket.bind(port).map_err(io::Error::other)?;
-        let protocol = libc::IPPROTO_UDP as u8;
+        let protocol = Protocol::Udp.number();
         let stack = Stack::new(link, way.to, protocol, port, socket)?;
         Ok(Self { stack, way })
     }
