@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::super::witness::Witness;
 use super::ours::{self, Pace};
 use crate::clock;
+use crate::daemon::Daemon;
 use crate::ledger::Server;
 use crate::peers::{Look, Peer, Running, Task, Wells};
 use crate::scenario::{Findings, Scenario, Stage};
@@ -103,7 +104,7 @@ fn flap(peer: Option<Peer>, name: &'static str, minutes: u64) -> Result<Unrest> 
     let place = world.place(format!("udp:{VIP}:{PORT}").parse()?, FLAPPING, PORT);
     let weights = witness.weights(place);
     let words: Vec<&str> = weights.split(' ').collect();
-    let log = daemon.as_ref().map(|daemon| daemon.log()).unwrap_or_default();
+    let log = daemon.as_ref().map(Daemon::log).unwrap_or_default();
     ensure!(words[0] == "1", "it was not in service at first: {weights} {log}");
     Ok(Unrest {
         way: name,

@@ -26,12 +26,12 @@ const TICK: Duration = Duration::from_millis(500);
 impl Pace {
     /// From the death of a server to its weight 0, at most: its next check begins one interval after the last one, with
     /// 10 % of jitter, and ends with its timeout; then one check of a sibling.
-    pub(super) fn to_weight_zero(&self) -> Duration {
+    pub(super) fn to_weight_zero(self) -> Duration {
         self.interval.mul_f64(1.1) + self.timeout + TICK
     }
 
     /// To its removal: the first failure must have lasted for `remove_after`, and the second check must have failed.
-    pub(super) fn to_removal(&self) -> Duration {
+    pub(super) fn to_removal(self) -> Duration {
         let second = self.interval.mul_f64(1.1) + self.timeout;
         self.to_weight_zero() + self.remove_after.max(second) + TICK
     }

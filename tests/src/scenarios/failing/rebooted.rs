@@ -94,7 +94,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
         stage.progress(json!(cost));
         costs.push(cost);
     }
-    let bound = Bound::of(&PACE);
+    let bound = Bound::of(PACE);
     let value = json!({"costs": costs, "bound": bound, "table": table(&costs, &bound)});
     match judge(&costs, &bound) {
         Ok(()) => Ok(value),
@@ -135,7 +135,7 @@ fn reboot(way: Way) -> Result<Cost> {
         (_, Some(peer)) => peer.log(),
         _ => String::new(),
     };
-    await_pool(&world, service_places(&world, place)).with_context(log)?;
+    await_pool(&world, &service_places(&world, place)).with_context(log)?;
     let witness = Witness::start(world.director().machine())?;
     let fixed = Load::start(&world, PORT, SOCKETS, FIXED_PER_SECOND)?;
     let fresh = Fresh::start(&world, PORT, FRESH_EVERY)?;
@@ -150,7 +150,7 @@ fn reboot(way: Way) -> Result<Cost> {
     clock::pass(AFTER);
     let fixed = fixed.finish()?;
     let fresh = fresh.finish()?;
-    await_pool(&world, service_places(&world, place)).with_context(log)?;
+    await_pool(&world, &service_places(&world, place)).with_context(log)?;
     Ok(Cost {
         way: way.name(),
         fixed_sent: fixed.sent,
@@ -172,7 +172,7 @@ fn service_places(world: &World, place: Place) -> Vec<Place> {
 }
 
 /// Waits until all of them are in the table with a weight.
-fn await_pool(world: &World, places: Vec<Place>) -> Result<()> {
+fn await_pool(world: &World, places: &[Place]) -> Result<()> {
     let deadline = clock::now() + SETTLING;
     loop {
         let table = world.director().table()?;
@@ -200,7 +200,7 @@ struct Bound {
 }
 
 impl Bound {
-    fn of(pace: &Pace) -> Self {
+    fn of(pace: Pace) -> Self {
         let share = 1.0 / f64::from(SERVERS);
         let (zero, removal) = (
             pace.to_weight_zero().as_secs_f64(),
