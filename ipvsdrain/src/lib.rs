@@ -17,6 +17,8 @@ pub mod hook;
 pub mod identity;
 pub mod ipvs;
 pub mod maintenance;
+pub mod metrics;
 pub mod moment;
 pub mod observe;
 pub mod supervise;
+pub mod web;
