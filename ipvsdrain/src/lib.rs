@@ -1,13 +1,15 @@
 //! Takes a real server out of IPVS without losing a packet, as early as the traffic allows, and proves it.
 //!
-//! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`health`] sums up findings, [`drain`] decides, [`supervise`] acts and
-//! journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and
-//! [`hook`] tells commands. `ARCHITECTURE.md` draws the house.
+//! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`check`] finds and [`health`] sums up, [`drain`] decides,
+//! [`supervise`] acts and journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and [`hook`] tells
+//! commands. `ARCHITECTURE.md` draws the house.
 
 pub mod api;
 pub mod calendar;
+pub mod check;
 pub mod cli;
 pub mod clock;
+mod command;
 pub mod config;
 pub mod doctor;
 pub mod drain;

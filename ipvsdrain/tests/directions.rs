@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 8] = [
+const ROOMS: [&str; 9] = [
     "api",
+    "check",
     "cli",
     "doctor",
     "drain",
@@ -17,7 +18,7 @@ const ROOMS: [&str; 8] = [
 ];
 
 /// Room, the rooms it may name, the guarded libraries it may name.
-const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
     ("ipvs", &[], &["neli", "tokio"]),
     ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
     ("health", &[], &[]),
@@ -32,15 +33,31 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 8] = [
         &["drain", "health", "supervise"],
         &["axum", "hyper", "hyper_util", "http_body_util", "tokio"],
     ),
+    (
+        "check",
+        &["drain", "health", "supervise"],
+        &[
+            "hickory_proto",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "rustls_native_certs",
+            "tokio",
+            "tokio_rustls",
+        ],
+    ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
-        &["api", "doctor", "drain", "supervise"],
+        &["api", "check", "doctor", "drain", "supervise"],
         &["clap", "indicatif", "comfy_table", "ratatui", "tokio"],
     ),
 ];
 
-const GUARDED: [&str; 16] = [
+const GUARDED: [&str; 19] = [
+    "hickory_proto",
+    "tokio_rustls",
+    "rustls_native_certs",
     "neli",
     "aya",
     "aya_log",

@@ -243,6 +243,18 @@ impl<'world> Daemon<'world> {
         found.with_context(|| format!("the daemon shows no drain of {place}"))
     }
 
+    /// Where the status says that this server stands, in a word; none if nobody spoke of it.
+    pub fn health(&self, place: Place) -> Result<Option<String>> {
+        let mut command = self.command(&["status", "--json"]);
+        let text = self.director.within(|| process::run(&mut command, ""))?;
+        let status: Value =
+            serde_json::from_str(&text).with_context(|| format!("not the status in JSON: {text}"))?;
+        let (service, server) = (place.service.to_string(), place.server.to_string());
+        let of = |health: &&Value| health["service"] == service && health["server"] == server;
+        let found = status["health"].as_array().into_iter().flatten().find(of);
+        Ok(found.and_then(|health| Some(health["stance"]["is"].as_str()?.to_owned())))
+    }
+
     /// The newest drain of this server.
     pub fn drain(&self, place: Place) -> Result<DrainView> {
         let of = |drain: &DrainView| (drain.service, drain.server) == (place.service, place.server);

@@ -15,8 +15,10 @@ use tokio::net::UnixStream;
 use super::access;
 use super::drain_view::DrainView;
 use super::flow_view::{FlowsAsked, FlowsView};
+use super::health_view::{HealthList, HealthView};
 use super::history_view::{HistoryAsked, HistoryView};
 use super::plan_view::PlanView;
+use super::report::ReportRequest;
 use super::view::{DrainRequest, Problem, ServerName, Status};
 use crate::identity::{RealServer, VirtualService};
 
@@ -80,6 +82,16 @@ impl Client {
 
     pub async fn restore(&self, name: &ServerName) -> Result<DrainView, ClientError> {
         self.call(Method::POST, "/v1/restores", name).await
+    }
+
+    /// A word on the health of a server. `None`: nobody speaks of it any more.
+    pub async fn report(&self, report: &ReportRequest) -> Result<Option<HealthView>, ClientError> {
+        self.call(Method::POST, "/v1/reports", report).await
+    }
+
+    /// Every server that somebody spoke of.
+    pub async fn health(&self) -> Result<HealthList, ClientError> {
+        self.call(Method::GET, "/v1/health", &()).await
     }
 
     /// The drain as soon as it is newer than `after`; after some seconds even if it is not.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::health_view::FailureView;
 use crate::drain::{
     Arrivals, Flows, Hold, Leaks, OnDeadline, Outcome, Overdue, Policy, Reason, Record, Rung, State,
 };
@@ -19,6 +20,9 @@ pub struct DrainView {
     pub state: State,
     #[serde(default)]
     pub reason: Reason,
+    /// What failed, of a drain for failure; it stays when maintenance takes the drain over. Else `null`.
+    #[serde(default)]
+    pub failure: Option<FailureView>,
     /// Its deadline has passed.
     #[serde(default)]
     pub overdue: bool,
@@ -128,6 +132,7 @@ impl From<&Record> for DrainView {
             server: record.server,
             state: record.state,
             reason: record.reason,
+            failure: FailureView::of(record),
             overdue: record.overdue == Some(Overdue::Hard),
             shadow: record.shadow,
             forced: record.forced,

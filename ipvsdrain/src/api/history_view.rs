@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drain_view::DrainView;
+use super::health_view::FailureView;
 use crate::calendar;
 use crate::drain::{Reason, Record, State};
 use crate::identity::{RealServer, VirtualService};
@@ -48,6 +49,9 @@ pub struct PastDrain {
     pub service: VirtualService,
     pub server: RealServer,
     pub reason: Reason,
+    /// What failed, of a drain for failure; it stays when maintenance takes the drain over. Else `null`.
+    #[serde(default)]
+    pub failure: Option<FailureView>,
     pub who: String,
     pub why: String,
     pub ticket: String,
@@ -78,6 +82,7 @@ impl From<&Record> for PastDrain {
             service: view.service,
             server: view.server,
             reason: view.reason,
+            failure: view.failure,
             who: view.who,
             why: view.why,
             ticket: view.ticket,

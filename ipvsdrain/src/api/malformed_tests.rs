@@ -3,7 +3,7 @@
 use super::raw;
 use super::tests::with_daemon;
 
-const BODIES: [(&str, &str); 13] = [
+const BODIES: [(&str, &str); 20] = [
     ("/v1/drains", ""),
     ("/v1/drains", "{"),
     ("/v1/drains", "[]"),
@@ -41,6 +41,34 @@ const BODIES: [(&str, &str); 13] = [
         "/v1/restores",
         r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "why": "so"}"#,
     ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "status": "down", "ttl_secs": 30}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a", "status": "sick", "ttl_secs": 30}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a b", "status": "down", "ttl_secs": 30}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a", "status": "down"}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a", "status": "up", "ttl_secs": 86401}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a", "status": "up", "ttl": 30}"#,
+    ),
+    (
+        "/v1/reports",
+        r#"{"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "a", "status": "down", "ttl_secs": 30, "cause": "one\ntwo"}"#,
+    ),
 ];
 
 const QUERIES: [&str; 6] = [
@@ -65,9 +93,10 @@ async fn what_cannot_be_read_is_refused_with_the_place() {
             said.push(format!("GET {path}\n  {status} {answer}"));
         }
         insta::assert_snapshot!(said.join("\n"));
+        let status = client.status().await.unwrap();
         assert!(
-            client.status().await.unwrap().drains.is_empty(),
-            "nothing was begun"
+            status.drains.is_empty() && status.health.is_empty(),
+            "nothing was begun or heard"
         );
     })
     .await;

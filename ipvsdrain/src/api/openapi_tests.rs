@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::raw;
 use super::server::OPENAPI;
 use super::tests::with_daemon_on;
+use crate::clock;
 use crate::moment::Moment;
 use crate::supervise::FlowDetail;
 use crate::supervise::fake_kernel::FakeKernel;
@@ -57,6 +58,8 @@ fn every_route_is_described_and_nothing_else() {
 #[tokio::test]
 async fn every_answer_is_as_described() {
     let kernel = FakeKernel::new();
+    // Reports are heard by the clock of this machine.
+    kernel.0.borrow_mut().now = clock::now();
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     kernel.0.borrow_mut().details.push(FlowDetail {
         client: address("10.9.0.2:5000"),
@@ -75,6 +78,11 @@ async fn every_answer_is_as_described() {
         let drain =
             json!({"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "policy": {"pinned": "migrate"}});
         let name = json!({"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53"});
+        let report = |status| {
+            json!({"service": "udp:10.0.0.1:53", "server": "10.1.0.5:53", "source": "icinga", "status": status,
+                   "ttl_secs": 30})
+        };
+        let (down, gone) = (report("down"), report("withdraw"));
         let asked = [
             ("GET", "/v1/status", String::new(), String::new(), 200),
             ("GET", "/v1/drains", NAMES.to_owned(), String::new(), 404),
@@ -97,6 +105,13 @@ async fn every_answer_is_as_described() {
             ("POST", "/v1/restores", String::new(), name.to_string(), 200),
             ("POST", "/v1/restores", String::new(), name.to_string(), 404),
             ("GET", "/v1/history", String::new(), String::new(), 200),
+            ("GET", "/v1/health", String::new(), String::new(), 200),
+            ("POST", "/v1/reports", String::new(), down.to_string(), 200),
+            ("GET", "/v1/health", String::new(), String::new(), 200),
+            ("GET", "/v1/status", String::new(), String::new(), 200),
+            ("GET", "/v1/history", String::new(), String::new(), 200),
+            ("POST", "/v1/reports", String::new(), gone.to_string(), 200),
+            ("POST", "/v1/reports", String::new(), name.to_string(), 400),
             ("GET", "/v1/openapi.json", String::new(), String::new(), 200),
         ];
         for (method, path, query, body, expected) in asked {

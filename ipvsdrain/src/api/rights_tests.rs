@@ -5,7 +5,7 @@ use http_body_util::BodyExt;
 use super::access::reading_socket;
 use super::client::Client;
 use super::tests::{problem, request, with_daemon};
-use super::{DrainView, ProblemKind, ServerName, raw};
+use super::{DrainView, ProblemKind, ReportRequest, ReportStatus, ServerName, raw};
 use crate::drain::{Policy, State};
 
 #[tokio::test]
@@ -20,6 +20,17 @@ async fn over_the_reading_socket_one_looks_and_does_not_act() {
             refused.error.contains("look and not act") && refused.error.contains("ipvsdrain.sock"),
             "{refused}"
         );
+        let report = ReportRequest {
+            service: asked.service,
+            server: asked.server,
+            source: "icinga".to_owned(),
+            status: ReportStatus::Down,
+            ttl_secs: Some(30),
+            cause: String::new(),
+        };
+        let refused = problem(reader.report(&report).await.unwrap_err());
+        assert_eq!(refused.kind, ProblemKind::Forbidden);
+        assert!(reader.health().await.unwrap().servers.is_empty());
         assert!(
             client.status().await.unwrap().drains.is_empty(),
             "nothing was begun"

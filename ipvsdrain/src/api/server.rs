@@ -16,14 +16,17 @@ use super::access::{Access, group_name};
 use super::drain_view::DrainView;
 use super::events::events;
 use super::flow_view::{FlowsAsked, FlowsView, LARGEST_LIMIT};
+use super::health_view::{HealthList, HealthView};
 use super::history_view::{HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
 use super::plan_view::PlanView;
+use super::report::ReportRequest;
 pub use super::socket::SocketError;
 use super::socket::listen;
 use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, ServerName, Status};
+use crate::clock;
 use crate::drain::{Reason, Record, Refusal};
 use crate::supervise::journal::Filter;
-use crate::supervise::{Command, Handle, Order, RequestError};
+use crate::supervise::{Command, Handle, Order, RequestError, ServerHealth};
 
 /// A waiting client is answered after this long even if nothing changed.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -60,12 +63,13 @@ impl Server {
 }
 
 /// What changes something, by path.
-const ACTING: [&str; 2] = ["/v1/drains", "/v1/restores"];
+const ACTING: [&str; 3] = ["/v1/drains", "/v1/restores", "/v1/reports"];
 
 fn acts() -> Router<Handle> {
     Router::new()
         .route(ACTING[0], post(begin))
         .route(ACTING[1], post(restore))
+        .route(ACTING[2], post(report))
 }
 
 fn looks() -> Router<Handle> {
@@ -75,6 +79,7 @@ fn looks() -> Router<Handle> {
         .route("/v1/plans", post(plan))
         .route("/v1/flows", get(flows))
         .route("/v1/history", get(history))
+        .route("/v1/health", get(health))
         .route("/v1/events", get(events))
         .route("/v1/openapi.json", get(openapi))
 }
@@ -107,9 +112,11 @@ async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
     let (services, attached) = handle.ask(|reply| Command::List { reply }).await?;
     let drains = handle.drains.borrow().iter().map(DrainView::from).collect();
     let journal = JournalView::of(&handle.journal.borrow(), &services);
+    let health = known(&handle).await?;
     Ok(Json(Status {
         services,
         drains,
+        health,
         attached,
         journal,
     }))
@@ -146,6 +153,34 @@ async fn restore(
         })
         .await?;
     Ok(Json(DrainView::from(&record)))
+}
+
+async fn report(
+    State(handle): State<Handle>,
+    body: Result<Json<ReportRequest>, JsonRejection>,
+) -> Result<Json<Option<HealthView>>, Problem> {
+    let finding = body?.0.finding(clock::now())?;
+    let known = handle.ask(|reply| Command::Report { finding, reply }).await?;
+    Ok(Json(known.map(|known| view(&handle, &known))))
+}
+
+async fn health(State(handle): State<Handle>) -> Result<Json<HealthList>, Problem> {
+    let servers = known(&handle).await?;
+    Ok(Json(HealthList { servers }))
+}
+
+/// Every server that somebody spoke of.
+async fn known(handle: &Handle) -> Result<Vec<HealthView>, Problem> {
+    let known = handle.ask(|reply| Command::Health { reply }).await?;
+    Ok(known.iter().map(|known| view(handle, known)).collect())
+}
+
+fn view(handle: &Handle, known: &ServerHealth) -> HealthView {
+    let drains = handle.drains.borrow();
+    let newest = drains
+        .iter()
+        .find(|record| (record.service, record.server) == (known.service, known.server));
+    HealthView::of(known, newest)
 }
 
 async fn shown(

@@ -56,8 +56,10 @@ pub(super) async fn serve<F: Future<Output = ()>>(
     let (handle, inbox) = supervisor.handle();
     let socket = folder.join("run/ipvsdrain.sock");
     let server = Server::bind(&Access::at(&socket), handle).await.unwrap();
+    // Boxed for its size.
+    let running = Box::pin(supervisor.run(inbox, std::future::pending()));
     tokio::select! {
-        () = supervisor.run(inbox, std::future::pending()) => panic!("the supervisor ended"),
+        () = running => panic!("the supervisor ended"),
         ended = server.serve() => panic!("the server ended: {ended:?}"),
         () = talk(Client::new(&socket), socket.clone()) => {}
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::drain_view::DrainView;
+use super::health_view::HealthView;
 use crate::drain::Changes;
 use crate::identity::{RealServer, VirtualService};
 use crate::supervise::{JournalCondition, Listing};
@@ -50,6 +51,9 @@ pub struct Asked {
 pub struct Status {
     pub services: Listing,
     pub drains: Vec<DrainView>,
+    /// Of every server that somebody spoke of.
+    #[serde(default)]
+    pub health: Vec<HealthView>,
     /// Names of the attached eBPF programs.
     pub attached: Vec<String>,
     pub journal: JournalView,

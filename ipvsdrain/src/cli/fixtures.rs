@@ -1,8 +1,12 @@
 //! Views as a daemon shows them, for tests that need no daemon.
 
+mod failing;
+
 use serde_json::{Value, json};
 
+pub(super) use self::failing::*;
 use crate::api::{DrainView, FlowsView, HistoryView, LiveView, PastDrain, PlanView, ServerName, Status};
+use crate::drain::State;
 
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
@@ -64,7 +68,7 @@ pub(super) fn removed() -> DrainView {
 
 pub(super) fn restored() -> DrainView {
     DrainView {
-        state: crate::drain::State::Restored,
+        state: State::Restored,
         over: true,
         verdict: Some("restored: its weight is 5 again".to_owned()),
         ..view()
@@ -86,7 +90,7 @@ pub(super) fn history() -> HistoryView {
         id: 4,
         service: "tcp:[2001:db8::1]:443".parse().unwrap(),
         server: "[2001:db8:1::5]:443".parse().unwrap(),
-        state: crate::drain::State::Draining,
+        state: State::Draining,
         over: false,
         seconds_to_end: None,
         verdict: None,
@@ -95,7 +99,7 @@ pub(super) fn history() -> HistoryView {
         ..past()
     };
     HistoryView {
-        drains: vec![under_way, past()],
+        drains: vec![under_way, past_failure(), past()],
     }
 }
 

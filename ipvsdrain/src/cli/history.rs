@@ -9,6 +9,7 @@ use super::Daemonward;
 use super::policy::read_secs;
 use crate::api::{DEFAULT_PAST, HistoryAsked, HistoryView, LARGEST_PAST, PastDrain};
 use crate::clock;
+use crate::drain::Reason;
 use crate::identity::{RealServer, VirtualService};
 
 /// Show past drains and those under way, newest first.
@@ -75,6 +76,10 @@ fn row(drain: &PastDrain) -> [String; 9] {
         "" => drain.reason.to_string(),
         why => format!("{}: {why}", drain.reason),
     };
+    let reason = match failed(drain) {
+        Some(failed) => format!("{reason} ({failed})"),
+        None => reason,
+    };
     [
         drain.began.clone(),
         drain.service.to_string(),
@@ -91,6 +96,22 @@ fn row(drain: &PastDrain) -> [String; 9] {
     ]
 }
 
+/// How often it failed lately, and whether it was up again; or what had failed before maintenance took over.
+fn failed(drain: &PastDrain) -> Option<String> {
+    let failure = drain.failure.as_ref()?;
+    if drain.reason != Reason::Failure {
+        return Some(format!("had failed: {}", failure.cause));
+    }
+    let recovered = match (failure.recovered, drain.over) {
+        (true, _) => Some("recovered".to_owned()),
+        (false, true) => Some("not recovered".to_owned()),
+        (false, false) => None,
+    };
+    let often = (failure.level > 1).then(|| format!("{} times lately", failure.level));
+    let said: Vec<String> = [often, recovered].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
 /// The verdict, without the state that stands before it.
 fn outcome(drain: &PastDrain) -> String {
     let Some(verdict) = &drain.verdict else {
@@ -102,8 +123,9 @@ fn outcome(drain: &PastDrain) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixtures::past;
+    use super::super::fixtures::{past, past_failure};
     use super::*;
+    use crate::api::FailureView;
     use crate::drain::State;
 
     #[test]
@@ -121,6 +143,42 @@ mod tests {
                 "45",
                 "proven empty; 0 packets lost, 2 flows re-scheduled",
             ]
+        );
+    }
+
+    #[test]
+    fn a_failure_tells_how_often_it_came_and_whether_it_went() {
+        let reason = |drain: &PastDrain| row(drain)[3].clone();
+        let recovered = past_failure();
+        assert_eq!(
+            reason(&recovered),
+            "failure: connection refused (2 times lately, recovered)"
+        );
+        let failure = |level, recovered| {
+            let of = FailureView {
+                level,
+                recovered,
+                ..past_failure().failure.unwrap()
+            };
+            Some(of)
+        };
+        let removed = PastDrain {
+            failure: failure(1, false),
+            ..past_failure()
+        };
+        assert_eq!(reason(&removed), "failure: connection refused (not recovered)");
+        let under_way = PastDrain {
+            over: false,
+            ..removed
+        };
+        assert_eq!(reason(&under_way), "failure: connection refused");
+        let taken_over = PastDrain {
+            failure: failure(1, false),
+            ..past()
+        };
+        assert_eq!(
+            reason(&taken_over),
+            "planned: kernel update (had failed: connection refused)"
         );
     }
 

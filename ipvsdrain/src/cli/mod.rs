@@ -22,6 +22,7 @@ mod order;
 mod plan;
 mod policy;
 mod progress;
+mod report;
 mod restore;
 mod selection;
 #[cfg(test)]
@@ -58,6 +59,7 @@ enum Verb {
     Flows(flows::Flows),
     History(history::History),
     Plan(plan::Plan),
+    Report(report::Report),
     Restore(restore::Restore),
     Status(status::Status),
     Wait(wait::Wait),
@@ -115,6 +117,7 @@ pub fn run() -> ExitCode {
             Verb::Flows(verb) => verb.run().await,
             Verb::History(verb) => verb.run().await,
             Verb::Plan(verb) => verb.run().await,
+            Verb::Report(verb) => verb.run().await,
             Verb::Restore(verb) => verb.run().await,
             Verb::Status(verb) => verb.run().await,
             Verb::Wait(verb) => verb.run().await,

@@ -168,14 +168,14 @@ fn weight(capacity: &CapacityView) -> String {
     )
 }
 
-/// In the words of the options and of the configuration; the floor stands in the table.
+/// In the words of the options and of the configuration; the floor stands in the table, and a failure is no plan.
 fn policy(policy: &Policy) -> String {
     let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(policy) else {
         return String::new();
     };
     let told = fields
         .iter()
-        .filter(|(name, value)| *name != "floor" && !value.is_null());
+        .filter(|(name, value)| !["floor", "failure"].contains(&name.as_str()) && !value.is_null());
     let words: Vec<String> = told
         .map(|(name, value)| match value.as_str() {
             Some(word) => format!("{name} {word}"),

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::selection::{in_table, to_await, to_restore};
 use super::{
-    Cli, check_config, consent, exit, explain, fixtures, flows, history, plan, restore, status, waiting,
+    Cli, check_config, consent, exit, explain, fixtures, flows, history, plan, report, restore, status,
+    waiting,
 };
 use crate::api::client::ClientError;
-use crate::api::{DrainView, JournalView, Problem, ProblemKind, Status};
-use crate::drain::Refusal;
+use crate::api::{DrainView, HealthView, JournalView, Problem, ProblemKind, ServerName, Status};
+use crate::drain::{Refusal, Stance};
 
 /// Columns of the terminal that help is printed for.
 const WIDTH: usize = 100;
@@ -59,6 +60,8 @@ fn tables() {
         ..fixtures::status()
     };
     shows!("status-without-journal", status::render(&broken));
+    shows!("status-failing", status::render(&fixtures::failing_status()));
+    shows!("status-removed", status::render(&fixtures::removed_status()));
     shows!("flows", flows::render(&fixtures::flows()));
     shows!("history", history::render(&fixtures::history()));
     shows!(
@@ -66,7 +69,52 @@ fn tables() {
         plan::render(&[fixtures::plan(), fixtures::refused_plan()])
     );
     let explained = [fixtures::held(), fixtures::removed(), fixtures::restored()];
-    shows!("explain", explained.each_ref().map(explain::render).join("\n\n"));
+    let explained = explained.each_ref().map(|view| explain::render(view, None));
+    shows!("explain", explained.join("\n\n"));
+}
+
+#[test]
+fn the_health_of_a_server() {
+    let held = DrainView {
+        held: Some(
+            "its health is unknown: report:icinga said that it is down, and has been silent since".to_owned(),
+        ),
+        evidence_unknown: true,
+        ..fixtures::failing()
+    };
+    let maintained = HealthView {
+        stance: Stance::Maintenance,
+        doing: Stance::Maintenance.to_string(),
+        hold_down_secs: None,
+        ..fixtures::down()
+    };
+    let [_, tcp] = fixtures::names();
+    let explained = [
+        explain::render(&fixtures::failing(), Some(&fixtures::down())),
+        explain::render(&fixtures::failing(), Some(&fixtures::up_again(false))),
+        explain::render(&held, Some(&fixtures::silent())),
+        explain::render(&fixtures::removed_for_failure(), Some(&fixtures::up_again(true))),
+        explain::render(&fixtures::taken_over(), Some(&maintained)),
+        explain::without_drain(&fixtures::failing_status(), &tcp).unwrap(),
+    ];
+    shows!("explain-failing", explained.join("\n\n"));
+    let known = [
+        fixtures::down(),
+        fixtures::up_again(false),
+        fixtures::up_again(true),
+        fixtures::well(),
+        fixtures::needed(),
+        fixtures::silent(),
+    ];
+    let lines = known.map(|known| {
+        let name = ServerName {
+            service: known.service,
+            server: known.server,
+        };
+        report::render(&name, Some(&known))
+    });
+    let nobody = report::render(&tcp, None);
+    shows!("report", format!("{}\n{nobody}", lines.join("\n")));
 }
 
 #[test]
@@ -127,6 +175,8 @@ fn a_configuration_is_checked() {
 #[test]
 fn json() {
     shows!("status-json", pretty(&fixtures::status()));
+    shows!("status-failing-json", pretty(&fixtures::failing_status()));
+    shows!("report-json", pretty(&fixtures::silent()));
     shows!("flows-json", pretty(&fixtures::flows()));
     shows!("history-json", pretty(&fixtures::history()));
     shows!("plan-json", pretty(&[fixtures::plan(), fixtures::refused_plan()]));
@@ -137,7 +187,7 @@ fn json() {
 }
 
 /// Command lines that cannot be read.
-const MALFORMED: [&[&str]; 22] = [
+const MALFORMED: [&[&str]; 26] = [
     &["drain"],
     &["drain", "udp:10.0.0.1:53"],
     &["drain", "10.0.0.1:53", "10.1.0.5:53"],
@@ -158,6 +208,26 @@ const MALFORMED: [&[&str]; 22] = [
     &["drain", "--server", "10.1.0.5", "--force"],
     &["drain", "--server", "10.1.0.5", "--dry-run", "--wait"],
     &["wait", "--timeout", "-1"],
+    &["report", "udp:10.0.0.1:53", "10.1.0.5:53"],
+    &[
+        "report",
+        "udp:10.0.0.1:53",
+        "10.1.0.5:53",
+        "sick",
+        "--source",
+        "icinga",
+        "--ttl",
+        "30s",
+    ],
+    &[
+        "report",
+        "udp:10.0.0.1:53",
+        "10.1.0.5:53",
+        "down",
+        "--source",
+        "icinga",
+    ],
+    &["report", "udp:10.0.0.1:53", "10.1.0.5:53", "up", "--ttl", "30s"],
     &["history", "--since", "yesterday"],
     &["flows", "udp:10.0.0.1:53", "10.1.0.5:53", "--limit", "0"],
 ];

@@ -1,5 +1,7 @@
 //! `ipvsdrain status`: every real server, and what is being done to it.
 
+mod health;
+
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use tokio::time::interval;
 
+use self::health::{alarms, failed, health_of};
 use super::Daemonward;
 use crate::api::client::Client;
 use crate::api::{self, DrainView, JournalView, ServerName};
@@ -80,7 +83,12 @@ pub(super) fn render(status: &api::Status) -> String {
     let mut lines = journal(&status.journal);
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header([
+    let has_health = !status.health.is_empty();
+    let shown = |cells: [String; 10]| {
+        let kept = cells.into_iter().enumerate();
+        kept.filter_map(move |(column, cell)| (has_health || column != HEALTH).then_some(cell))
+    };
+    let header = [
         "SERVICE",
         "SERVER",
         "METHOD",
@@ -88,9 +96,11 @@ pub(super) fn render(status: &api::Status) -> String {
         "ACTIVE",
         "INACTIVE",
         "STATE",
+        "HEALTH",
         "LIVE FLOWS",
         "SEEN BY",
-    ]);
+    ];
+    table.set_header(shown(header.map(str::to_owned)));
     for service in &status.services {
         for server in &service.servers {
             let drain = status
@@ -103,7 +113,8 @@ pub(super) fn render(status: &api::Status) -> String {
                 || status.journal.word_without_drain(weight).to_owned(),
                 |drain| drain.state.to_string(),
             );
-            table.add_row([
+            let health = health_of(status, service.service, server.server);
+            table.add_row(shown([
                 service.service.to_string(),
                 server.server.to_string(),
                 method(server.configuration.forwarding).to_owned(),
@@ -111,12 +122,13 @@ pub(super) fn render(status: &api::Status) -> String {
                 server.active.to_string(),
                 server.inactive.to_string(),
                 state,
+                health.map(|health| health.word().to_owned()).unwrap_or_default(),
                 drain.map(live).unwrap_or_default(),
                 drain
                     .and_then(|drain| drain.rung)
                     .map(|rung| rung.to_string())
                     .unwrap_or_default(),
-            ]);
+            ]));
         }
     }
     for column in 3..6 {
@@ -125,8 +137,10 @@ pub(super) fn render(status: &api::Status) -> String {
         }
     }
     lines.push(table.to_string());
+    lines.extend(alarms(&status.health));
     for drain in &status.drains {
-        let said = more(drain);
+        let health = health_of(status, drain.service, drain.server);
+        let said = [failed(drain, health), more(drain)].concat();
         if !said.is_empty() {
             lines.push(format!(
                 "\n{} {}: {}",
@@ -138,6 +152,9 @@ pub(super) fn render(status: &api::Status) -> String {
     }
     lines.join("\n")
 }
+
+/// Which column is left out while nobody speaks of any server.
+const HEALTH: usize = 7;
 
 /// Why nothing is done, and whose weight may have to be given back by hand; nothing while the journal works.
 fn journal(journal: &JournalView) -> Vec<String> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use toml::de::{DeTable, DeValue};
 
 use super::settings::{Hook, Settings};
+use crate::check::Check;
 use crate::drain::{Changes, Match, Policy, PolicyError, Rules};
 
 /// Alike enough to be what was meant: the bar that the command line has for its own words.
@@ -64,9 +65,21 @@ pub(super) fn at_fault(text: &str, rules: &Rules, error: &PolicyError) -> Option
         .max_by_key(|place| place.path.len())
 }
 
-/// Where the key stands that these words lead to, an element of an array being its number.
+/// Where the key stands that these words lead to, an element of an array being its number. Where it is not in the file, the
+/// innermost table is shown that is: an element of an array by the line of its first key.
 pub(super) fn place_of(text: &str, path: &[String]) -> Option<Place> {
-    places(text).into_iter().find(|place| place.path == path)
+    let places = places(text);
+    let at = |path: &[String]| {
+        let exact = places.iter().find(|place| place.path == path);
+        let within = || {
+            let within = places.iter().filter(|place| place.path.starts_with(path));
+            within.min_by_key(|place| place.line)
+        };
+        let line = exact.or_else(within)?.line;
+        let path = path.to_vec();
+        Some(Place { line, path })
+    };
+    (1..=path.len()).rev().find_map(|length| at(path.get(..length)?))
 }
 
 /// The keys of a file as people write them.
@@ -103,15 +116,18 @@ pub(super) fn every_path() -> Vec<String> {
 /// A configuration in which every key that there may be is set.
 fn known() -> serde_json::Result<Value> {
     let policy = serde_json::to_value(Policy::default())?;
-    let floor = policy.get("floor").cloned();
+    let short = |name: &str| policy.get(name).cloned().unwrap_or_default();
+    let (floor, failure) = (short("floor"), short("failure"));
     let rule = json!({ "match": serde_json::to_value(Match::default())?, "policy": policy });
     let mut rules = serde_json::to_value(Rules::default())?;
     if let Value::Object(rules) = &mut rules {
         rules.insert("policy".to_owned(), policy);
-        rules.insert("floor".to_owned(), floor.unwrap_or_default());
+        rules.insert("floor".to_owned(), floor);
+        rules.insert("failure".to_owned(), failure);
         rules.insert("service".to_owned(), json!([rule]));
         let settings = Settings {
             hook: vec![Hook::default()],
+            check: vec![Check::with_every_key()],
             ..Settings::default()
         };
         if let Value::Object(settings) = serde_json::to_value(settings)? {
@@ -163,7 +179,7 @@ impl Place {
         match words.as_slice() {
             ["policy", ..] => self.path.get(1..),
             ["service", _, "policy", ..] => self.path.get(3..),
-            ["floor" | "other_hands", ..] => Some(&self.path),
+            ["floor" | "failure" | "other_hands", ..] => Some(&self.path),
             _ => None,
         }
     }
@@ -215,6 +231,7 @@ impl fmt::Display for Unknown {
         )?;
         match &self.nearest {
             Some(nearest) => write!(f, "did you mean `{nearest}`?"),
+            None if self.known.is_empty() => write!(f, "none is known here"),
             None => write!(f, "known here are {}", self.known.join(", ")),
         }
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::check::{self, Check, CheckError};
 use crate::drain::State;
 use crate::supervise::{Preference, Rung};
 
@@ -15,6 +16,7 @@ pub struct Settings {
     pub daemon: DaemonSettings,
     pub maintenance: Maintenance,
     pub hook: Vec<Hook>,
+    pub check: Vec<Check>,
 }
 
 /// Read once, at the start: a reload says that a change here waits for a restart. The command line wins.
@@ -34,7 +36,20 @@ pub struct DaemonSettings {
     pub interfaces: Vec<String>,
     pub lowest_rung: Option<Rung>,
     pub log: Option<LogFormat>,
+    pub concurrent_checks: Option<u32>,
 }
+
+impl DaemonSettings {
+    /// How many checks may be under way at the same time.
+    pub fn checks_at_once(&self) -> usize {
+        let checks = self.concurrent_checks.unwrap_or(CHECKS_AT_ONCE);
+        usize::try_from(checks).unwrap_or(usize::MAX)
+    }
+}
+
+/// Unless configured otherwise. Each takes a socket, and a little time of the one thread that there is.
+const CHECKS_AT_ONCE: u32 = 64;
+const MOST_CHECKS_AT_ONCE: u32 = 1024;
 
 /// The folder of the journal, unless configured otherwise.
 pub const DEFAULT_STATE: &str = "/var/lib/ipvsdrain";
@@ -104,6 +119,10 @@ pub enum SettingError {
     NoState,
     #[error("{0} s is out of range: give 1 to {longest} s", longest = Hook::LONGEST_SECS)]
     Timeout(u32),
+    #[error("{0} checks at once are out of range: give 1 to {MOST_CHECKS_AT_ONCE}")]
+    ConcurrentChecks(u32),
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }
 
 impl Settings {
@@ -115,12 +134,19 @@ impl Settings {
             state,
             pins,
             flow_capacity,
+            concurrent_checks,
             ..
         } = &self.daemon;
         if let Some(flows) = flow_capacity.filter(|flows| !(FEWEST_FLOWS..=MOST_FLOWS).contains(flows)) {
             return Err((
                 at(&["daemon", "flow_capacity"]),
                 SettingError::FlowCapacity(flows),
+            ));
+        }
+        if let Some(many) = concurrent_checks.filter(|many| !(1..=MOST_CHECKS_AT_ONCE).contains(many)) {
+            return Err((
+                at(&["daemon", "concurrent_checks"]),
+                SettingError::ConcurrentChecks(many),
             ));
         }
         let paths = [
@@ -138,6 +164,11 @@ impl Settings {
             let number = number.to_string();
             hook.check()
                 .map_err(|(key, error)| (at(&["hook", &number, key]), error))?;
+        }
+        if let Some((number, (keys, error))) = check::first_wrong(&self.check) {
+            let number = number.to_string();
+            let keys = [&["check", &number], keys.as_slice()].concat();
+            return Err((at(&keys), error.into()));
         }
         Ok(())
     }

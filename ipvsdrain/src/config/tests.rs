@@ -44,6 +44,10 @@ fn an_unknown_key_is_told_with_the_nearest_one() {
             "line 2: unknown key `floor.server`: did you mean `servers`?",
         ),
         (
+            "[failure]\nconfirmation = 2",
+            "line 2: unknown key `failure.confirmation`: did you mean `confirmations`?",
+        ),
+        (
             "[[service]]\nmatch = { prot = 53 }\npolicy = {}",
             "line 2: unknown key `service.match.prot`: did you mean `port`?",
         ),
@@ -69,6 +73,8 @@ fn a_value_that_no_policy_can_have_is_told_with_its_key() {
     );
     let nested = refused("[floor]\nservers = 1\nweight_percent = 101");
     assert!(nested.starts_with("line 3: floor.weight_percent: "), "{nested}");
+    let short = refused("[failure]\nremove_after_secs = 30\nconfirmations = 0");
+    assert!(short.starts_with("line 3: failure.confirmations: "), "{short}");
     let alone = refused("[policy]\non_deadline = \"remove\"");
     assert!(alone.starts_with("line 2: policy.on_deadline: "), "{alone}");
     let rule = refused("[[service]]\nmatch = {}\npolicy = {}");
@@ -82,10 +88,12 @@ fn every_key_that_can_be_set_is_known() {
     let policy = "udp_quiet_secs = 1\ntcp_quiet_secs = 1\nclosing_quiet_secs = 1\npinned = \"hold\"\n\
                   sysctl = \"scoped\"\nfallback = \"set\"\npersistence = \"set\"\nthen = \"keep\"\n\
                   soft_deadline_secs = 1\ndeadline_secs = 2\non_deadline = \"hold\"\nother_hands = \"alarm\"\n\
-                  floor = { servers = 1, weight_percent = 1 }\n";
+                  slow_start_secs = 0\nfloor = { servers = 1, weight_percent = 1 }\n\
+                  failure = { then = \"quiesce\", remove_after_secs = 0 }\n";
     let text = format!(
         "shadow = true\nother_hands = \"yield\"\n[policy]\n{policy}\n[floor]\nservers = 2\nweight_percent = 3\n\
-         [adopt]\nservices = [\"all\"]\nthen = \"keep\"\n[[service]]\n\
+         [failure]\nthen = \"report\"\nremove_after_secs = 0\nconfirmations = 1\nhold_down_secs = 0\n\
+         longest_hold_down_secs = 0\nforgiven_after_secs = 1\n[adopt]\nservices = [\"all\"]\nthen = \"keep\"\n[[service]]\n\
          match = {{ protocol = \"udp\", address = \"10.0.0.1\", port = 53 }}\n[service.policy]\n{policy}\n\
          [[service]]\nmatch = {{ mark = 7 }}\npolicy = {{}}\n"
     );
@@ -133,7 +141,9 @@ fn every_key_that_there_is_stands_in_the_shipped_file() {
     for path in keys::every_path() {
         let in_rule = path.starts_with("service.policy.") || path.starts_with("service.match.");
         // Other names for what is there already.
-        let is_short = path == "policy.other_hands" || path.starts_with("policy.floor");
+        let is_short = path == "policy.other_hands"
+            || path.starts_with("policy.floor")
+            || path.starts_with("policy.failure");
         assert!(in_rule || is_short || shown.contains(&path), "{path}: {shown:?}");
     }
 }
@@ -191,11 +201,16 @@ fn every_example_in_the_documents_is_taken() {
 }
 
 #[test]
-fn the_page_names_every_key_of_the_daemon() {
+fn the_page_names_every_key_of_the_daemon_of_checks_and_of_failures() {
     let page = include_str!("../../../docs/configuration.md");
     for path in keys::every_path() {
-        if let Some(key) = path.strip_prefix("daemon.") {
+        let key = path.strip_prefix("daemon.").or(path.strip_prefix("failure."));
+        if let Some(key) = key {
             assert!(page.contains(&format!("| `{key}` |")), "{key}");
+        }
+        if let Some(key) = path.strip_prefix("check.") {
+            let inner = key.rsplit('.').next().unwrap_or(key);
+            assert!(page.contains(&format!("`{inner}`")), "{key}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::failing::Failure;
 use super::floor::{Capacity, Shortfall};
 use super::lending::Borrowed;
 use super::policy::{FallbackUse, Policy, PolicyError};
-use super::record::{Observed, Reason, Record, Transition};
+use super::record::{Observed, Reason, Record, TakenOver, Transition};
 use super::state::State;
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
@@ -175,6 +175,7 @@ pub fn begin(request: &Request, ground: &Ground<'_>, now: Moment) -> Result<Reco
         at_quiesce: None,
         failure,
         ramp: None,
+        taken_over: None,
         would_remove_at: None,
         boot_id: ground.boot_id.to_owned(),
         started_at: now,
@@ -225,7 +226,7 @@ fn check_floor(request: &Request, capacity: Capacity) -> Result<(), Refusal> {
 
 /// Maintenance of a server that is drained, or was removed, for its failure: from now on the same drain is the one that
 /// was asked for, and no health puts the server back. `None` if this is no such drain.
-pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Record> {
+pub fn take_over(record: &Record, request: &Request, now: Moment, now_unix: u64) -> Option<Record> {
     let is_for_failure = record.reason == Reason::Failure && request.reason != Reason::Failure;
     let is_down = !record.state.is_final() || record.state == State::Removed;
     if !is_for_failure || !is_down || record.shadow {
@@ -238,6 +239,11 @@ pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Reco
         ticket: request.ticket.clone(),
         forced: request.forced,
         policy: request.policy,
+        // Its deadlines, and what a marker asked for, count from here.
+        taken_over: Some(TakenOver {
+            at: now,
+            unix: now_unix,
+        }),
         overdue: None,
         ..record.clone()
     };
@@ -245,6 +251,9 @@ pub fn take_over(record: &Record, request: &Request, now: Moment) -> Option<Reco
     if record.state == State::Restoring {
         next.state = State::Pooled;
         next.outcome = None;
+        if let Some(ramp) = &mut next.ramp {
+            ramp.turned = true;
+        }
         next.transitions.push(Transition {
             at: now,
             from: record.state,
@@ -273,6 +282,23 @@ pub fn recover(record: &Record, why: &str, now: Moment) -> Record {
     next
 }
 
+/// A server that was removed for its failure is in the table again, and not by us: from now on it is not ours.
+pub fn put_back_by_another(record: &Record, weight: u32, now: Moment) -> Option<Record> {
+    let is_ours = record.reason == Reason::Failure && record.state == State::Removed && record.is_over();
+    is_ours.then(|| {
+        let mut next = record.clone();
+        next.state = State::Yielded;
+        next.transitions.push(Transition {
+            at: now,
+            from: record.state,
+            to: State::Yielded,
+            why: format!("another hand put it back with weight {weight}"),
+            evidence: None,
+        });
+        next
+    })
+}
+
 /// Turns a drain around: the server gets its weight back, or comes back into the table if we removed it.
 pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
     let (service, server) = (record.service, record.server);
@@ -291,6 +317,10 @@ pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
         (State::Restoring, "asked to restore")
     };
     let mut next = record.clone();
+    // By hand, and not because it is well: no failure turns it around.
+    if let Some(failure) = &mut next.failure {
+        failure.recovered = false;
+    }
     if record.state != to {
         next.transitions.push(Transition {
             at: now,

@@ -31,7 +31,7 @@ impl Step {
     /// Notes a deadline that has passed, once each. What is to be done from the hard one on.
     pub(super) fn on_deadline(&mut self, now: Moment) -> Option<OnDeadline> {
         let policy = self.record.policy;
-        let lasted = now.since(self.record.started_at).as_secs();
+        let lasted = now.since(self.record.asked_at()).as_secs();
         let overdue = Overdue::after(lasted, &policy);
         if overdue > self.record.overdue {
             self.record.overdue = overdue;

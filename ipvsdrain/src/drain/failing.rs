@@ -10,9 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Facts, Server};
 use super::hold::Hold;
 use super::judgement::Judgement;
+use super::other_hand::OtherHand;
 use super::policy::{PolicyError, in_range};
+use super::record::Reason;
 use super::state::State;
 use super::step::Step;
+use crate::forwarding::Configuration;
 use crate::health::{Belief, Health, Verdict};
 use crate::moment::Moment;
 
@@ -112,6 +115,9 @@ pub struct Failure {
     /// It was well again, and is put back for that.
     #[serde(default)]
     pub recovered: bool,
+    /// The kernel was to be asked for weight 0: one that is seen before is another hand's.
+    #[serde(default)]
+    pub quiesced: bool,
 }
 
 impl Failure {
@@ -121,12 +127,19 @@ impl Failure {
             return None;
         };
         let level = before.map_or(0, |before| before.level_at(health.since, policy));
+        // At the longest hold-down it ends: what counted beyond would take as long again to be forgiven.
+        let is_at_most = level > 0 && policy.hold_down(level) >= policy.hold_down(u32::MAX);
         Some(Self {
             source: source.clone(),
             cause: cause.clone(),
             since: health.since,
-            level: level.saturating_add(1),
+            level: if is_at_most {
+                level
+            } else {
+                level.saturating_add(1)
+            },
             recovered: false,
+            quiesced: false,
         })
     }
 
@@ -139,7 +152,8 @@ impl Failure {
 
     /// It failed anew, after it had been found well, but not for long enough to be put back.
     pub(super) fn renewed(&self, health: &Health, policy: &FailurePolicy) -> Option<Self> {
-        let was_well = health.last_pass.is_some_and(|at| at > self.since);
+        // A daemon that was restarted since may not have seen it well.
+        let was_well = self.recovered || health.last_pass.is_some_and(|at| at > self.since);
         (was_well && health.since > self.since)
             .then(|| Self::of(health, Some(self), policy))
             .flatten()
@@ -161,14 +175,15 @@ impl Failure {
                     Next::HeldDown(needed)
                 }
             }
-            Verdict::Down { .. } if policy.then != OnFailure::Remove => Next::Stay,
             Verdict::Down { .. } => {
                 let persists = health.unanimous || lasted >= policy.remove_after();
-                let is_due = persists && health.failures >= policy.confirmations;
+                let is_due =
+                    policy.then == OnFailure::Remove && persists && health.failures >= policy.confirmations;
                 match health.belief {
                     Belief::AllFail => Next::Suspect,
+                    Belief::Awaited => Next::Awaited,
                     Belief::Believed if is_due => Next::Remove,
-                    Belief::Believed | Belief::Awaited => Next::Stay,
+                    Belief::Believed => Next::Stay,
                 }
             }
         }
@@ -181,12 +196,22 @@ pub(super) enum Next {
     /// It fails, and has not for long enough.
     Stay,
     Remove,
+    /// It fails, and no other server was found well since.
+    Awaited,
     /// All fail.
     Suspect,
     Unknown(String),
     /// It is well, and not for this long yet.
     HeldDown(Duration),
     PutBack(String),
+}
+
+impl Facts {
+    pub(super) fn is_well(&self) -> bool {
+        self.health
+            .as_ref()
+            .is_some_and(|health| health.verdict == Verdict::Up)
+    }
 }
 
 impl Step {
@@ -198,23 +223,28 @@ impl Step {
     }
 
     /// Before it is quiesced: is it still to be? If not, the drain ends or waits.
-    pub(super) fn still_fails(&mut self, facts: &Facts, now: Moment) -> Result<(), Option<Hold>> {
-        if facts
-            .health
-            .as_ref()
-            .is_some_and(|health| health.verdict == Verdict::Up)
-        {
+    pub(super) fn still_fails(
+        &mut self,
+        weight: u32,
+        facts: &Facts,
+        now: Moment,
+    ) -> Result<(), Option<Hold>> {
+        if facts.is_well() {
             self.mark_recovered();
-            self.go(
-                State::Restored,
-                "well again before it was quiesced".to_owned(),
-                now,
-            );
+            let why = "well again before it was quiesced".to_owned();
+            // In mid-way of a slow start it has not its own weight yet.
+            let to = if weight != self.record.before.weight && self.is_ours(weight) {
+                State::Restoring
+            } else {
+                State::Restored
+            };
+            self.go(to, why, now);
             return Err(None);
         }
         match self.next_by_health(facts, now) {
             Next::Unknown(why) => Err(Some(Hold::HealthUnknown(why))),
             Next::Suspect => Err(Some(Hold::CheckerSuspected)),
+            Next::Awaited => Err(Some(Hold::FailureAwaited)),
             Next::Stay | Next::Remove | Next::HeldDown(_) | Next::PutBack(_) => Ok(()),
         }
     }
@@ -243,7 +273,23 @@ impl Step {
             Next::Suspect => Some(Hold::CheckerSuspected),
             Next::Unknown(why) => Some(Hold::HealthUnknown(why)),
             Next::HeldDown(needed) => Some(Hold::HoldDown(needed.as_secs())),
-            Next::Stay | Next::PutBack(_) => None,
+            Next::Stay | Next::Awaited | Next::PutBack(_) => None,
+        }
+    }
+
+    /// The weight is 0 before the kernel was asked for that: another hand was first, and it is not ours to undo.
+    pub(super) fn is_quiesced_by_another(&self) -> bool {
+        self.record.reason == Reason::Failure
+            && self
+                .record
+                .failure
+                .as_ref()
+                .is_some_and(|failure| !failure.quiesced)
+    }
+
+    pub(super) fn mark_quiesced(&mut self) {
+        if let Some(failure) = &mut self.record.failure {
+            failure.quiesced = true;
         }
     }
 
@@ -255,6 +301,18 @@ impl Step {
         }
         self.go(State::Restoring, why, now);
         self.restore(facts, now)
+    }
+
+    /// It has a weight, though not by us, and is well: whatever the policy is about other hands, nothing is left to do.
+    pub(super) fn end_with_what_another_hand_gave(
+        &mut self,
+        what: OtherHand,
+        seen: &Configuration,
+        now: Moment,
+    ) {
+        self.record.before = *seen;
+        self.mark_recovered();
+        self.go(State::Yielded, format!("{what}, and it is well"), now);
     }
 
     fn mark_recovered(&mut self) {

@@ -54,6 +54,8 @@ pub enum Hold {
          is done until one passes"
     )]
     CheckerSuspected,
+    #[error("it fails; it is quiesced as soon as another server of the service is found well")]
+    FailureAwaited,
     #[error("it is up again, and is put back once it was for {0} s")]
     HoldDown(u64),
     #[error("the deadline passed and flows are still live: {0}")]
@@ -82,6 +84,7 @@ impl Hold {
             Hold::HealthUnknown(_) => "health_unknown",
             Hold::CheckerSuspected => "checker_suspected",
             Hold::HoldDown(_) => "hold_down",
+            Hold::FailureAwaited => "failure_awaited",
             Hold::DeadlinePassed(_) => "deadline_passed",
             Hold::OtherHand(_) => "other_hand",
             Hold::ActionFailed(_) => "action_failed",

@@ -18,6 +18,10 @@ mod deadline_tests;
 mod evidence;
 mod facts;
 mod failing;
+#[cfg(test)]
+mod failing_policy_tests;
+#[cfg(test)]
+mod failing_tests;
 mod floor;
 mod hazards;
 #[cfg(test)]
@@ -37,12 +41,16 @@ mod pool;
 mod record;
 mod removal;
 mod restoring;
+#[cfg(test)]
+mod returning_tests;
 mod rules;
 #[cfg(test)]
 mod rung_tests;
 #[cfg(test)]
 mod shadow_tests;
 mod stance;
+#[cfg(test)]
+mod stance_tests;
 mod state;
 mod step;
 #[cfg(test)]
@@ -53,7 +61,7 @@ mod traces;
 mod witness_tests;
 
 pub use action::{Action, Note};
-pub use admission::{Ground, Refusal, Request, begin, recover, restore, take_over};
+pub use admission::{Ground, Refusal, Request, begin, put_back_by_another, recover, restore, take_over};
 pub use changes::Changes;
 pub use deadline::Overdue;
 pub use evidence::Witness;
@@ -72,7 +80,7 @@ pub use policy::{
     FallbackUse, OnDeadline, OtherHands, PersistenceUse, Pinned, Policy, PolicyError, SysctlUse, Then,
 };
 pub use pool::{Forced, capacity};
-pub use record::{Observed, Reason, Record, Removal, Seen, Transition};
+pub use record::{Observed, Reason, Record, Removal, Seen, TakenOver, Transition};
 pub use restoring::Ramp;
 pub use rules::{Adopt, Adopted, Match, Rule, Rules};
 pub use stance::{Stance, failure, stance};

@@ -82,6 +82,9 @@ pub struct Record {
     /// Where a slow start stands.
     #[serde(default)]
     pub ramp: Option<Ramp>,
+    /// When and for whom else it was asked for again: maintenance took over a drain for failure.
+    #[serde(default)]
+    pub taken_over: Option<TakenOver>,
     /// In shadow mode: when it would have been removed first.
     #[serde(default)]
     pub would_remove_at: Option<Moment>,
@@ -150,6 +153,16 @@ impl Record {
         self.state == State::Drained && self.policy.then == Then::Keep
     }
 
+    /// When whoever it is for asked for it.
+    pub fn asked_at(&self) -> Moment {
+        self.taken_over.map_or(self.started_at, |taken| taken.at)
+    }
+
+    /// The same in seconds since 1970.
+    pub fn asked_unix(&self) -> u64 {
+        self.taken_over.map_or(self.started_unix, |taken| taken.unix)
+    }
+
     /// When the server was first seen at weight 0.
     pub fn quiesced_at(&self) -> Option<Moment> {
         self.transitions
@@ -181,6 +194,14 @@ impl Record {
             ..self.clone()
         }
     }
+}
+
+/// When maintenance took over a drain for failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    pub at: Moment,
+    /// Seconds since 1970.
+    pub unix: u64,
 }
 
 /// What a drain is for.

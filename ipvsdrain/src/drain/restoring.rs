@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::facts::{AtZero, Evidence, Facts, Server, Table};
+use super::failing::OnFailure;
 use super::hold::Hold;
 use super::other_hand::OtherHand;
 use super::record::Reason;
 use super::state::State;
 use super::step::Step;
 use crate::forwarding::Configuration;
+use crate::health::Belief;
 use crate::moment::Moment;
 
 /// A slow start under way: a removed server that is put back gets its weight in steps.
@@ -22,6 +24,9 @@ pub struct Ramp {
     pub from: u32,
     /// The weight that the last step gave, or was to give.
     pub to: u32,
+    /// It is to be quiesced again: weight 0 is ours as well.
+    #[serde(default)]
+    pub turned: bool,
 }
 
 impl Ramp {
@@ -56,11 +61,13 @@ impl Step {
                 self.go(State::Restored, why, now);
                 return None;
             }
-            Table::Present(server) if server.configuration.weight == 0 => {
+            Table::Present(server) if server.configuration.weight == 0 && !self.is_on_its_way() => {
                 self.actions.push(Action::SetWeight(before.weight));
                 return None;
             }
             Table::Present(server) if self.is_ours(server.configuration.weight) => {
+                // It is back: whoever takes it out from now on is another hand.
+                self.is_there(now);
                 self.next_step(server.configuration.weight, now);
                 return None;
             }
@@ -70,6 +77,11 @@ impl Step {
         };
         self.go(State::Yielded, yielded.to_string(), now);
         None
+    }
+
+    /// In mid-way of a slow start: weight 0 is another hand's.
+    fn is_on_its_way(&self) -> bool {
+        self.record.ramp.is_some_and(|ramp| !ramp.turned)
     }
 
     /// A slow start of ours gave it this weight.
@@ -96,6 +108,7 @@ impl Step {
             began_at: now,
             from: 1,
             to: 1,
+            turned: false,
         });
         Configuration { weight: 1, ..before }
     }
@@ -113,8 +126,8 @@ impl Step {
         }
     }
 
-    /// A server that fails again on its way back is quiesced again, if the floor allows it. Whoever asked for its
-    /// return by hand gets it.
+    /// A server that fails again on its way back is quiesced again, if that is believed and the floor allows it; one
+    /// that is not in the table yet stays out. Whoever asked for its return by hand gets it.
     fn fails_again(&mut self, facts: &Facts, now: Moment) -> bool {
         let policy = self.record.policy.failure;
         let (Some(failure), Some(health), Reason::Failure) =
@@ -122,17 +135,36 @@ impl Step {
         else {
             return false;
         };
-        let is_present = matches!(facts.table, Table::Present(_));
-        if !is_present || !failure.recovered || self.record.shadow || self.floor(facts.capacity).is_err() {
+        if !failure.recovered || self.record.shadow {
             return false;
         }
-        let Some(renewed) = failure.renewed(health, &policy) else {
+        let Some(mut renewed) = failure.renewed(health, &policy) else {
             return false;
         };
+        let to = match &facts.table {
+            // It is not back yet, and whether to believe it or not makes no difference.
+            Table::NoServer if self.record.removal.is_some() => State::Removed,
+            Table::Present(_)
+                if health.belief == Belief::Believed
+                    && policy.then != OnFailure::Report
+                    && self.floor(facts.capacity).is_ok() =>
+            {
+                State::Pooled
+            }
+            _ => return false,
+        };
+        // Its weight was not given yet: the 0 there is ours still.
+        renewed.quiesced = !self.is_on_its_way()
+            && matches!(&facts.table, Table::Present(server) if server.configuration.weight == 0);
         let why = format!("it fails again: {}", renewed.cause);
         self.record.failure = Some(renewed);
-        self.record.outcome = None;
-        self.go(State::Pooled, why, now);
+        if to == State::Pooled {
+            self.record.outcome = None;
+            if let Some(ramp) = &mut self.record.ramp {
+                ramp.turned = true;
+            }
+        }
+        self.go(to, why, now);
         true
     }
 

@@ -20,6 +20,8 @@ pub struct Rules {
     pub policy: Changes,
     /// Short for `policy.floor`.
     pub floor: Changes,
+    /// Short for `policy.failure`.
+    pub failure: Changes,
     /// Later ones win.
     pub service: Vec<Rule>,
     pub adopt: Adopt,
@@ -161,14 +163,15 @@ impl Rules {
     pub fn base(&self) -> Result<Policy, PolicyError> {
         let short = Changes::default()
             .with("other_hands", self.other_hands)
-            .with("floor", Some(&self.floor));
+            .with("floor", Some(&self.floor))
+            .with("failure", Some(&self.failure));
         short.apply(&self.policy.apply(&Policy::default())?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Pinned;
+    use super::super::{OnFailure, Pinned};
     use super::*;
 
     fn rules(text: &str) -> Rules {
@@ -222,6 +225,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_about_a_failure_is_ruled_like_the_floor() {
+        let rules = rules(
+            r#"
+            [policy]
+            failure = { remove_after_secs = 5, confirmations = 2 }
+            [failure]
+            remove_after_secs = 30
+            [[service]]
+            match = { port = 53 }
+            policy = { failure = { then = "report" } }
+            "#,
+        );
+        assert_eq!(rules.check(), Ok(()));
+        let failure = |name| {
+            let policy = rules.policy(&service(name), &Changes::default()).unwrap();
+            (
+                policy.failure.then,
+                policy.failure.remove_after_secs,
+                policy.failure.confirmations,
+            )
+        };
+        assert_eq!(failure("tcp:10.0.0.1:80"), (OnFailure::Remove, 30, 2));
+        assert_eq!(failure("udp:10.0.0.1:53"), (OnFailure::Report, 30, 2));
+    }
+
+    #[test]
     fn a_mark_matches_marks_only() {
         let takes = |matches: Match, name| matches.takes(&service(name));
         let mark = Match {
@@ -255,5 +284,6 @@ mod tests {
         let odd = "[[service]]\nmatch = { port = 53 }\npolicy = { pined = \"wait\" }";
         assert!(refused(odd).contains("pined"));
         assert!(refused("[floor]\nweight_percent = 101").contains("101"));
+        assert!(refused("[failure]\nconfirmations = 0").contains("0 confirmations"));
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::failing::{Failure, FailurePolicy, Next, OnFailure};
+use super::hold::Hold;
 use super::record::{Reason, Record};
 use super::state::State;
 use crate::health::{Belief, Health, Verdict};
@@ -40,7 +41,7 @@ pub enum Stance {
     Removed,
     /// It was removed for its failure, is well again, and comes back when it was for so many seconds.
     HeldDown(u64),
-    /// It was removed for its failure, and is to come back; why.
+    /// It was removed or quiesced for its failure, and is to come back, or on its way; why.
     Returning(String),
 }
 
@@ -88,7 +89,7 @@ impl fmt::Display for Stance {
                 "it fails, and another hand ended its drain: left alone until it was found well once",
             ),
             Stance::Foreign => f.write_str("it fails, and another hand had set its weight to 0: not touched"),
-            Stance::Quiesced => f.write_str("it fails, and is drained for that"),
+            Stance::Quiesced => f.write_str("it is drained for its failure"),
             Stance::Maintenance => f.write_str("it is in maintenance: its health changes nothing"),
             Stance::Removed => f.write_str("it was removed for its failure, and is not well yet"),
             Stance::HeldDown(secs) => write!(
@@ -110,7 +111,7 @@ pub fn stance(
 ) -> Stance {
     match newest {
         Some(record) if !record.state.is_final() && record.reason == Reason::Failure => {
-            return Stance::Quiesced;
+            return under_way(record);
         }
         Some(record) if !record.state.is_final() => return Stance::Maintenance,
         Some(record) if record.state == State::Removed && weight.is_none() => {
@@ -122,7 +123,7 @@ pub fn stance(
         Verdict::Up => Stance::Well,
         Verdict::Unknown(why) => Stance::Unknown(why.clone()),
         Verdict::Down { .. } => match weight {
-            _ if newest.is_some_and(|record| is_left_alone(record, health)) => Stance::LeftAlone,
+            Some(1..) if newest.is_some_and(|record| is_left_alone(record, health)) => Stance::LeftAlone,
             None => Stance::Unknown("it is not in the table".to_owned()),
             Some(0) => Stance::Foreign,
             Some(_) if policy.then == OnFailure::Report => Stance::Reported,
@@ -132,6 +133,22 @@ pub fn stance(
                 Belief::AllFail => Stance::AllFail,
             },
         },
+    }
+}
+
+/// Of a drain for failure that is not over.
+fn under_way(record: &Record) -> Stance {
+    match (record.state, &record.observed.held) {
+        (State::Restoring, _) => Stance::Returning(
+            record
+                .transitions
+                .last()
+                .map_or_else(String::new, |step| step.why.clone()),
+        ),
+        (State::Pooled, Some(hold @ Hold::Floor(_))) => Stance::Needed(hold.to_string()),
+        (State::Pooled, Some(Hold::CheckerSuspected)) => Stance::AllFail,
+        (State::Pooled, Some(Hold::FailureAwaited)) => Stance::Awaited,
+        _ => Stance::Quiesced,
     }
 }
 
@@ -147,14 +164,14 @@ fn removed(record: &Record, health: &Health, now: Moment) -> Stance {
         Next::PutBack(why) => Stance::Returning(why),
         Next::HeldDown(needed) => Stance::HeldDown(needed.as_secs()),
         Next::Unknown(why) => Stance::Unknown(why),
-        Next::Stay | Next::Remove | Next::Suspect => Stance::Removed,
+        Next::Stay | Next::Awaited | Next::Remove | Next::Suspect => Stance::Removed,
     }
 }
 
 /// Its failure was dealt with, and a hand from outside ended that: an operator's `restore`, or whoever changed its
-/// weight. Before it was found well once, this is not done again.
+/// weight, or put it back after it was removed. Before it was found well once, this is not done again.
 fn is_left_alone(record: &Record, health: &Health) -> bool {
-    let ended_by_others = matches!(record.state, State::Restored | State::Yielded)
+    let ended_by_others = record.state.is_final()
         && record.reason == Reason::Failure
         && record.failure.as_ref().is_some_and(|failure| !failure.recovered);
     ended_by_others

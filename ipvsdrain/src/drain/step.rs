@@ -137,28 +137,45 @@ impl Step {
             Err(held) => return held,
         };
         self.watch(facts);
-        if server.configuration.weight == 0 {
+        self.is_there(now);
+        let weight = server.configuration.weight;
+        if weight == 0 && self.is_quiesced_by_another() {
+            self.go(State::Yielded, OtherHand::Raised(0).to_string(), now);
+            return None;
+        }
+        if weight == 0 {
+            self.record.ramp = None;
             self.go(State::Draining, "its weight is 0".to_owned(), now);
             return None;
         }
         if self.record.reason == Reason::Failure
-            && let Err(held) = self.still_fails(facts, now)
+            && let Err(held) = self.still_fails(weight, facts, now)
         {
             return held;
         }
         let mut capacity = facts.capacity;
         // Until it is quiesced, whatever another hand makes of it is what it is to come back as.
-        if !self.is_ours(server.configuration.weight) {
+        if !self.is_ours(weight) {
             let before = std::mem::replace(&mut self.record.before, server.configuration).weight;
-            capacity = capacity.reweighed(before, server.configuration.weight);
+            capacity = capacity.reweighed(before, weight);
         }
         if let Err(held) = self.floor(capacity) {
             return Some(held);
         }
         // The weight comes last: whatever protects new flows must be on before.
         self.protect_new_flows(facts);
+        self.mark_quiesced();
         self.actions.push(Action::Quiesce);
         None
+    }
+
+    /// It is in the table: a removal that was asked for did not come to pass, or it was put back since. In the latter
+    /// case the kernel may still flush.
+    pub(super) fn is_there(&mut self, now: Moment) {
+        self.record.removal = self
+            .record
+            .removal
+            .filter(|removal| now.since(removal.asked_at) < removal.flush_time());
     }
 
     /// Others may have left since the drain was admitted.
@@ -191,16 +208,16 @@ impl Step {
             Ok(server) => server,
             Err(held) => return held,
         };
-        // It is in the table: a removal that was asked for did not come to pass, or another hand put it back. In the
-        // latter case the kernel may still flush.
-        self.record.removal = self
-            .record
-            .removal
-            .filter(|removal| now.since(removal.asked_at) < removal.flush_time());
+        self.is_there(now);
         self.record.gone_since = None;
         let weight = server.configuration.weight;
         if weight != 0 {
-            return self.other_hand(OtherHand::Raised(weight), facts, now);
+            let raised = OtherHand::Raised(weight);
+            if self.record.reason == Reason::Failure && facts.is_well() {
+                self.end_with_what_another_hand_gave(raised, &server.configuration, now);
+                return None;
+            }
+            return self.other_hand(raised, facts, now);
         }
         self.take_over_attributes(&server.configuration);
         self.watch(facts);

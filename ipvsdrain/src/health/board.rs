@@ -10,6 +10,9 @@ use super::signal::{Says, Signal};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 
+/// Within so long after the board was begun whoever looks at a server has found something.
+const ALL_ARE_HEARD_AFTER: Duration = Duration::from_secs(30);
+
 /// What nobody has said anything about for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
@@ -18,6 +21,7 @@ type Key = (VirtualService, RealServer);
 /// Every source's newest word on every real server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Board {
+    since: Moment,
     services: BTreeMap<VirtualService, BTreeMap<RealServer, Signals>>,
 }
 
@@ -81,11 +85,29 @@ pub struct Word {
 }
 
 impl Board {
+    /// An empty one: nobody was heard before.
+    pub fn since(now: Moment) -> Self {
+        Self {
+            since: now,
+            services: BTreeMap::new(),
+        }
+    }
+
     pub fn hear(&mut self, finding: &Finding) {
         let servers = self.services.entry(finding.service).or_default();
         let signals = servers.entry(finding.server).or_default();
         if finding.outcome == Outcome::Withdrawn {
-            signals.remove(&finding.source);
+            if let Some(signal) = signals.remove(&finding.source) {
+                // The others may have said *up* for longer than the server was well.
+                let well_since = if signal.was_down() {
+                    finding.at
+                } else {
+                    signal.since()
+                };
+                for signal in signals.values_mut() {
+                    signal.begin_anew(well_since);
+                }
+            }
             self.drop_empty();
             return;
         }
@@ -156,15 +178,17 @@ impl Board {
         let others = others.filter(|(other, _)| *other != server);
         let mut all_fail = true;
         let mut looked_at = false;
-        for signal in others.flat_map(|(_, signals)| signals.values()) {
+        let others = others.flat_map(|(_, signals)| signals.values());
+        for signal in others.filter(|signal| !signal.has_run_out(now)) {
             looked_at = true;
-            let says = signal.says(now);
-            if says != Says::Down && signal.last_pass().is_some_and(|at| at >= since) {
+            if signal.is_witness(since, now) {
                 return Belief::Believed;
             }
-            all_fail &= says == Says::Down;
+            all_fail &= signal.says(now) == Says::Down;
         }
         match (looked_at, all_fail) {
+            // The first findings about the others may still come.
+            (false, _) if now.since(self.since) < ALL_ARE_HEARD_AFTER => Belief::Awaited,
             (false, _) => Belief::Believed,
             (true, true) => Belief::AllFail,
             (true, false) => Belief::Awaited,
@@ -202,12 +226,13 @@ fn verdict(signals: &Signals, now: Moment) -> (Verdict, Moment) {
     }
     if let Some((source, signal)) = signals.iter().find(|(_, signal)| signal.went_silent_down(now)) {
         let why = format!("{source} said that it is down, and has been silent since");
-        return (Verdict::Unknown(why), signal.stale_at());
+        return (Verdict::Unknown(why), signal.silent_since(now));
     }
-    if let Some(since) = saying(Says::Up).map(|(_, signal)| signal.since()).max() {
+    // Of all, also of those that fell silent: for how long it was well is not for how long the others say so.
+    let since = signals.values().map(Signal::since).max().unwrap_or(now);
+    if saying(Says::Up).next().is_some() {
         return (Verdict::Up, since);
     }
-    let since = signals.values().map(Signal::since).max().unwrap_or(now);
     (Verdict::Unknown(why_unknown(signals)), since)
 }
 

@@ -13,6 +13,9 @@ pub struct Finding {
     /// `check:NAME` or `report:NAME`.
     pub source: String,
     pub outcome: Outcome,
+    /// When the look at the server began: what it found is true from then on, if not for longer.
+    pub began: Moment,
+    /// When it ended.
     pub at: Moment,
     /// How many in a row make it up.
     pub rise: u32,
@@ -20,6 +23,9 @@ pub struct Finding {
     pub fall: u32,
     /// With no newer finding by then the source is unknown.
     pub stale_after: Duration,
+    /// What it says stands until then, as in a report that is made when something changes. What a check finds is true of
+    /// that moment.
+    pub stands: bool,
 }
 
 /// How it went.

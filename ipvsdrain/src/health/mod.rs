@@ -4,8 +4,12 @@
 //! [`crate::drain`] decides that. A source that fell silent says nothing: *unknown* is neither up nor down.
 
 mod board;
+#[cfg(test)]
+mod board_tests;
 mod finding;
 mod signal;
+#[cfg(test)]
+mod signal_tests;
 
 pub use board::{Belief, Board, Health, Verdict, Word};
 pub use finding::{Finding, Outcome};

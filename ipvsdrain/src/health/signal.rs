@@ -23,6 +23,10 @@ pub struct Signal {
     cause: String,
     last: Moment,
     stale_at: Moment,
+    /// Its word stands until then.
+    stands: bool,
+    /// Its last word was *down*, also where that went stale since.
+    was_down: bool,
 }
 
 /// A word.
@@ -57,6 +61,8 @@ impl Signal {
             cause: String::new(),
             last: at,
             stale_at: at,
+            stands: false,
+            was_down: false,
         }
     }
 
@@ -70,7 +76,7 @@ impl Signal {
         if at > self.stale_at && !self.is_new() {
             self.passes = 0;
             self.failures = 0;
-            // A word that went stale must be earned again; that it was *down* is remembered by whoever acted on it.
+            // A word that went stale must be earned again; until then, that it was *down* is not forgotten.
             self.word = Says::Unknown;
             self.since = self.stale_at;
         }
@@ -85,7 +91,7 @@ impl Signal {
             }
             Outcome::Failed(cause) => {
                 if self.failures == 0 {
-                    self.failing_since = at;
+                    self.failing_since = finding.began;
                 }
                 self.failures = self.failures.saturating_add(1);
                 self.passes = 0;
@@ -106,6 +112,18 @@ impl Signal {
         }
         self.last = at;
         self.stale_at = at + finding.stale_after;
+        self.stands = finding.stands;
+    }
+
+    /// The server was found well after `since`, or is said to be well until further notice.
+    pub(super) fn is_witness(&self, since: Moment, now: Moment) -> bool {
+        let stands = self.stands && self.says(now) == Says::Up;
+        stands || (self.says(now) != Says::Down && self.last_pass.is_some_and(|at| at > since))
+    }
+
+    /// It stood until further notice, and there was none in time: nobody looks any more.
+    pub(super) fn has_run_out(&self, now: Moment) -> bool {
+        self.stands && self.is_stale(now)
     }
 
     fn is_new(&self) -> bool {
@@ -115,6 +133,14 @@ impl Signal {
     fn say(&mut self, word: Says, since: Moment) {
         self.word = word;
         self.since = since;
+        self.was_down = word == Says::Down;
+    }
+
+    /// What stood against this word until now is gone: only from now on does it count for the server being well.
+    pub(super) fn begin_anew(&mut self, at: Moment) {
+        if self.word == Says::Up {
+            self.since = self.since.max(at);
+        }
     }
 
     pub fn says(&self, now: Moment) -> Says {
@@ -125,9 +151,22 @@ impl Signal {
         }
     }
 
-    /// It said *down* when it fell silent.
+    /// It said *down* when it fell silent, and has had no word since.
     pub(super) fn went_silent_down(&self, now: Moment) -> bool {
-        self.is_stale(now) && self.word == Says::Down
+        self.was_down && self.says(now) == Says::Unknown
+    }
+
+    /// Since when it has had no word.
+    pub(super) fn silent_since(&self, now: Moment) -> Moment {
+        if self.is_stale(now) {
+            self.stale_at
+        } else {
+            self.since
+        }
+    }
+
+    pub(super) fn was_down(&self) -> bool {
+        self.was_down
     }
 
     pub(super) fn is_stale(&self, now: Moment) -> bool {

@@ -1,20 +1,10 @@
 //! Runs one hook once: JSON in, a bounded time, nothing left behind.
 
 use std::io;
-use std::process::Stdio;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
-use tokio::time::timeout;
-
+use crate::command::{Call, CallError, Ended};
 use crate::config::Hook;
-
-/// How much of what it complains of is repeated in the log.
-const LONGEST_COMPLAINT: u64 = 2000;
 
 /// Why a hook was not told, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -36,74 +26,26 @@ pub(super) enum HookError {
 /// Runs it and waits for its end, or ends it with all it started.
 pub(super) async fn run(hook: &Hook, json: &str) -> Result<(), HookError> {
     let program = hook.run.first().cloned().unwrap_or_default();
-    let child = Command::new(&program)
-        .args(hook.run.iter().skip(1))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .env_remove("NOTIFY_SOCKET")
-        .env_remove("WATCHDOG_USEC")
-        // A group of its own, so that what it starts can be ended with it.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(source) => return Err(HookError::Start { program, source }),
+    let call = Call {
+        run: &hook.run,
+        environment: &[],
+        input: json,
+        limit: Duration::from_secs(u64::from(hook.timeout_secs)),
+        alone: false,
     };
-    let group = child.id();
-    let limit = Duration::from_secs(u64::from(hook.timeout_secs));
-    let ended = timeout(limit, talk(&mut child, json)).await;
-    match ended {
-        Ok(Ok((true, _, _))) => Ok(()),
-        Ok(Ok((false, how, complaint))) => Err(HookError::Failed {
+    match call.make().await {
+        Ok(Ended::ByItself { status, .. }) if status.success() => Ok(()),
+        Ok(Ended::ByItself { status, complaint }) => Err(HookError::Failed {
             program,
-            how,
+            how: status.to_string(),
             complaint,
         }),
-        Ok(Err(source)) => Err(HookError::Talk { program, source }),
-        Err(_) => {
-            kill(group);
-            // Reaped here; it cannot outlive the signal.
-            drop(child.wait().await);
-            Err(HookError::Slow {
-                program,
-                secs: hook.timeout_secs,
-            })
-        }
-    }
-}
-
-/// Whether it succeeded, how it ended and what it complained of.
-async fn talk(child: &mut Child, json: &str) -> io::Result<(bool, String, String)> {
-    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
-    let tell = async {
-        if let Some(mut stdin) = stdin {
-            // One that does not read is told all the same.
-            drop(stdin.write_all(json.as_bytes()).await);
-        }
-    };
-    let listen = async {
-        let mut complaint = Vec::new();
-        if let Some(mut stderr) = stderr {
-            let mut first = (&mut stderr).take(LONGEST_COMPLAINT);
-            first.read_to_end(&mut complaint).await?;
-            tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await?;
-        }
-        io::Result::Ok(String::from_utf8_lossy(&complaint).trim().to_owned())
-    };
-    let ((), complaint, status) = tokio::join!(tell, listen, child.wait());
-    let status = status?;
-    Ok((status.success(), status.to_string(), complaint?))
-}
-
-fn kill(group: Option<u32>) {
-    let Some(group) = group.and_then(|pid| i32::try_from(pid).ok()) else {
-        return;
-    };
-    match killpg(Pid::from_raw(group), Signal::SIGKILL) {
-        Ok(()) | Err(Errno::ESRCH) => {}
-        Err(errno) => tracing::warn!("process group {group} of a hook cannot be killed: {errno}"),
+        Ok(Ended::Killed) => Err(HookError::Slow {
+            program,
+            secs: hook.timeout_secs,
+        }),
+        Err(CallError::Start(source)) => Err(HookError::Start { program, source }),
+        Err(CallError::Talk(source)) => Err(HookError::Talk { program, source }),
     }
 }
 

@@ -3,7 +3,6 @@
 //! A marker asks once for each server of its host: whoever restores one by hand, or takes it over, while the file is
 //! there, is not overruled until the file is touched again.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use super::folder::Marker;
@@ -42,13 +41,15 @@ pub(super) fn wishes(markers: &[Marker], listing: &Listing, records: &[Record]) 
         let service = listed.service;
         listed.servers.iter().map(move |server| (service, server.server))
     });
+    let listed: Vec<Key> = listed.collect();
     // What was removed for its failure is to stay away even when it is well again.
     let removed = records
         .iter()
         .filter(|record| record.reason == Reason::Failure && record.state == State::Removed)
-        .map(|record| (record.service, record.server));
-    let wanted: BTreeSet<Key> = listed.chain(removed).collect();
-    let drains = wanted.into_iter().filter_map(|key| {
+        .map(|record| (record.service, record.server))
+        .filter(|key| !listed.contains(key));
+    let wanted = listed.iter().copied().chain(removed);
+    let drains = wanted.filter_map(|key| {
         let marker = marker_of(markers, &key)?;
         let newest = records
             .iter()
@@ -79,7 +80,7 @@ fn is_settled(record: &Record, marker: &Marker) -> bool {
         return false;
     }
     let rebooted = record.transitions.last().is_some_and(|step| step.why == REBOOTED);
-    let answered = record.reason == Reason::Marker && record.started_unix >= marker.since_unix && !rebooted;
+    let answered = record.reason == Reason::Marker && record.asked_unix() >= marker.since_unix && !rebooted;
     !record.is_over() || answered
 }
 
@@ -88,6 +89,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::drain::TakenOver;
     use crate::supervise::fake_kernel::ORIGINAL;
     use crate::supervise::{ListedServer, ListedService};
 
@@ -128,7 +130,11 @@ mod tests {
     }
 
     fn asked(markers: &[Marker], records: &[Record]) -> Vec<String> {
-        let wishes = wishes(markers, &listing(), records);
+        asked_of(&listing(), markers, records)
+    }
+
+    fn asked_of(listing: &Listing, markers: &[Marker], records: &[Record]) -> Vec<String> {
+        let wishes = wishes(markers, listing, records);
         let said = |wish: &Wish| match wish {
             Wish::Drain { key, .. } => format!("drain {}", key.0),
             Wish::Restore { key } => format!("restore {}", key.0),
@@ -147,6 +153,46 @@ mod tests {
         assert_eq!(touched, both, "touched after it was restored by hand");
         let rebooted = asked(&[marker(100)], &[drain(State::Yielded, REBOOTED)]);
         assert_eq!(rebooted, both);
+    }
+
+    #[test]
+    fn a_drain_for_failure_is_taken_over_once() {
+        let elsewhere = "tcp:10.0.0.1:53".parse().unwrap();
+        let gone = Listing::default();
+        for state in [State::Draining, State::Removed] {
+            let failing = Record {
+                reason: Reason::Failure,
+                ..drain(state, "so")
+            };
+            assert_eq!(
+                asked_of(&gone, &[marker(200)], std::slice::from_ref(&failing)),
+                if state == State::Removed {
+                    vec!["drain udp:10.0.0.1:53"]
+                } else {
+                    vec![]
+                },
+                "{state}, and not in the table"
+            );
+            let listed = asked(&[marker(200)], std::slice::from_ref(&failing));
+            assert_eq!(
+                listed,
+                ["drain udp:10.0.0.1:53", "drain tcp:10.0.0.1:53"],
+                "{state}"
+            );
+            // It had begun long before the file was there.
+            let taken = Record {
+                taken_over: Some(TakenOver {
+                    at: failing.started_at,
+                    unix: 201,
+                }),
+                ..drain(State::Restored, "by hand")
+            };
+            let other = Record {
+                service: elsewhere,
+                ..taken.clone()
+            };
+            assert!(asked(&[marker(200)], &[taken, other]).is_empty());
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod aftermath_tests;
 mod executor;
 mod failures;
 #[cfg(test)]
+mod failures_tests;
+#[cfg(test)]
 pub(crate) mod fake_kernel;
 mod gather;
 pub mod journal;

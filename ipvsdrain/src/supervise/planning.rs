@@ -27,10 +27,9 @@ impl<K: Kernel> Supervisor<K> {
             return Err(Refusal::ForceNeedsReason.into());
         }
         let key = (request.service, request.server);
-        let blocking = self
-            .records
-            .get(&key)
-            .filter(|record| !record.is_over() && drain::take_over(record, &request, now).is_none());
+        let blocking = self.records.get(&key).filter(|record| {
+            !record.is_over() && drain::take_over(record, &request, now, ground.now_unix).is_none()
+        });
         let others = |record: &&Record| {
             record.service == request.service && record.server != request.server && !record.state.is_final()
         };

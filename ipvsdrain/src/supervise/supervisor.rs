@@ -44,7 +44,7 @@ pub struct Supervisor<K> {
     weights: Weights,
     pub(super) failures: Failures,
     pub(super) boot_id: String,
-    unix_time: fn() -> u64,
+    pub(super) unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
     /// The journal was read. Before that nothing in the kernel may be touched.
     pub(super) drains_known: bool,
@@ -59,11 +59,11 @@ impl<K: Kernel> Supervisor<K> {
     pub fn resume(kernel: K, journal: impl Into<Keeper>, boot_id: String, unix_time: fn() -> u64) -> Self {
         let mut supervisor = Self {
             beat: watch::channel(kernel.now()).0,
+            failures: Failures::since(kernel.now()),
             kernel,
             journal: journal.into(),
             rules: Rules::default(),
             weights: Weights::default(),
-            failures: Failures::default(),
             boot_id,
             unix_time,
             records: BTreeMap::new(),
@@ -260,7 +260,7 @@ impl<K: Kernel> Supervisor<K> {
         let found = self.kernel.table(&request.service, &request.server).await;
         let now = self.kernel.now();
         if let Some(record) = self.to_take_over(request, &found, now)? {
-            return self.take_over(key, record).await;
+            return Box::pin(self.take_over(key, record)).await;
         }
         if let Some(record) = self.records.get(&key).filter(|record| !record.is_over()) {
             return Err(in_the_way(record).into());

@@ -367,7 +367,7 @@ async fn a_stop_waits_for_the_flush_and_puts_the_sysctl_back() {
     assert!(kernel.0.borrow().expire_nodest, "the kernel may still flush");
 
     let (_handle, inbox) = supervisor.handle();
-    supervisor.run(inbox, std::future::ready(())).await;
+    Box::pin(supervisor.run(inbox, std::future::ready(()))).await;
     assert!(
         !kernel.0.borrow().expire_nodest,
         "put back before the daemon was gone"

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ipvsdrain::moment::Moment;
 
-use super::{Flow, Notes, Server, Transport};
+use super::{Flow, Notes, Ports, Receipt, Server, Transport};
 
 /// A ledger at one moment.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +115,28 @@ impl Account {
             lines.push(format!("and {more} flows more"));
         }
         lines.join("\n")
+    }
+
+    /// The UDP flows of which this server received a datagram since `from`, one phrase each, for a report: its port,
+    /// and its first and last receipt there, in seconds after boot.
+    pub fn udp_flows_since(&self, server: Server, from: Moment) -> String {
+        let seconds = |at: Moment| Duration::from_nanos(at.as_nanos()).as_secs_f64();
+        let mut phrases = Vec::new();
+        for (flow, notes) in &self.flows {
+            let mut there = notes.received.iter().filter(|receipt| receipt.server == server);
+            let (Transport::Udp(ports), Some(first)) = (notes.transport, there.next()) else {
+                continue;
+            };
+            let last = there.next_back().unwrap_or(first).at;
+            if last >= from {
+                let (number, port) = (flow.0, ports.client);
+                let (first, last) = (seconds(first.at), seconds(last));
+                phrases.push(format!(
+                    "flow {number} from port {port}: {first:.1} to {last:.1} s"
+                ));
+            }
+        }
+        phrases.join("; ")
     }
 
     /// None if nobody opened this flow.
@@ -245,18 +267,15 @@ impl Account {
             .map(|receipt| receipt.at)
     }
 
-    /// Both ends count.
+    /// Both ends count. Sockets that had the same ports one after the other are one flow, as they are to IPVS.
     fn udp_flows_touching(&self, server: Server, from: Moment, to: Moment) -> usize {
-        self.flows
-            .values()
-            .filter(|notes| notes.transport == Transport::Udp)
-            .filter(|notes| {
-                notes
-                    .received
-                    .iter()
-                    .any(|receipt| receipt.server == server && from <= receipt.at && receipt.at <= to)
-            })
-            .count()
+        let there = |receipt: &Receipt| receipt.server == server && from <= receipt.at && receipt.at <= to;
+        let ports = |notes: &Notes| match notes.transport {
+            Transport::Udp(ports) if notes.received.iter().any(there) => Some(ports),
+            _ => None,
+        };
+        let tuples: BTreeSet<Ports> = self.flows.values().filter_map(ports).collect();
+        tuples.len()
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipvsdrain::moment::Moment;
 
-use super::{Flow, Ledger, Record, Server, Transport, View};
+use super::{Flow, Ledger, Ports, Record, Server, Transport, View};
 
 const ONE: Server = Server(1);
 const TWO: Server = Server(2);
@@ -15,6 +15,10 @@ fn at(secs: u64) -> Moment {
 
 fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+fn udp_from(client: u16) -> Transport {
+    Transport::Udp(Ports { client, service: 53 })
 }
 
 fn view(when: u64, since: u64) -> View {
@@ -32,7 +36,7 @@ fn deliver(ledger: &Ledger, flow: Flow, sequence: u64, server: Server, when: u64
 #[test]
 fn lost_duplicated_and_unanswered_records_are_named() {
     let ledger = Ledger::new();
-    let flow = ledger.open(Transport::Udp);
+    let flow = ledger.open(udp_from(1));
     for sequence in 0..5 {
         ledger.sent(flow, sequence, at(sequence));
     }
@@ -53,7 +57,7 @@ fn lost_duplicated_and_unanswered_records_are_named() {
 #[test]
 fn a_move_to_another_server_is_a_second_serving() {
     let ledger = Ledger::new();
-    let flow = ledger.open(Transport::Udp);
+    let flow = ledger.open(udp_from(1));
     deliver(&ledger, flow, 0, ONE, 1);
     deliver(&ledger, flow, 1, ONE, 2);
     deliver(&ledger, flow, 2, TWO, 3);
@@ -73,7 +77,7 @@ fn a_move_to_another_server_is_a_second_serving() {
 #[test]
 fn a_udp_flow_is_live_to_the_end_of_its_window_and_not_after() {
     let ledger = Ledger::new();
-    let flow = ledger.open(Transport::Udp);
+    let flow = ledger.open(udp_from(1));
     deliver(&ledger, flow, 0, ONE, 100);
 
     let account = ledger.account();
@@ -90,6 +94,20 @@ fn a_udp_flow_is_live_to_the_end_of_its_window_and_not_after() {
     assert_eq!(within(111), 0..=1);
     assert_eq!(within(112), 0..=0);
     assert_eq!(account.live_udp_within(ONE, &view(105, 100), secs(10)), 0..=1);
+}
+
+#[test]
+fn a_port_that_comes_back_is_the_flow_it_was() {
+    let ledger = Ledger::new();
+    for (port, when) in [(1, 100), (1, 105), (2, 106)] {
+        let flow = ledger.open(udp_from(port));
+        deliver(&ledger, flow, 0, ONE, when);
+    }
+
+    let account = ledger.account();
+    assert_eq!(account.live_udp(ONE, at(107), secs(10)), 2);
+    assert_eq!(account.live_udp_within(ONE, &view(108, 0), secs(10)), 2..=2);
+    assert_eq!(account.live_udp(ONE, at(116), secs(10)), 1, "port 2 alone");
 }
 
 #[test]

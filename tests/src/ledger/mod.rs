@@ -16,7 +16,7 @@ use ipvsdrain::moment::Moment;
 pub use account::{Account, FlowAccount, Servings, View};
 pub use record::{RECORD_LEN, Record};
 
-/// One client 5-tuple of this scenario.
+/// One socket of the client: a connection, or datagrams one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow(pub u32);
 
@@ -27,8 +27,16 @@ pub struct Server(pub u16);
 /// How a flow travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    Udp,
+    Udp(Ports),
     Tcp,
+}
+
+/// What tells the 5-tuples of a scenario's one client apart. To IPVS, and so to an observer, sockets that have the same
+/// ports one after the other are one flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ports {
+    pub client: u16,
+    pub service: u16,
 }
 
 /// A record that reached a server.

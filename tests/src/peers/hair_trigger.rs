@@ -21,7 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) fn start(task: &Task, world: &World, wells: &Wells) -> Result<Worker> {
     let task = *task;
     let servers: Vec<Ipv4Addr> = world.servers().map(|(_, machine)| machine.address()).collect();
-    let paths: BTreeMap<Ipv4Addr, _> = servers.iter().map(|server| (*server, wells.path(*server))).collect();
+    let paths: BTreeMap<Ipv4Addr, _> = servers
+        .iter()
+        .map(|server| (*server, wells.path(*server)))
+        .collect();
     Worker::start("hair trigger", world.director().machine(), move |stop| {
         let mut there: BTreeMap<Ipv4Addr, bool> = servers.iter().map(|server| (*server, true)).collect();
         let mut next = clock::now();

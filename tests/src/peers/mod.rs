@@ -20,7 +20,11 @@ use crate::traffic::Worker;
 use crate::world::{Machine, World};
 
 /// Debian programs that they need.
-pub const PROGRAMS: &[&str] = &["keepalived/keepalived", "ldirectord/ldirectord", "bind9-dnsutils/dig"];
+pub const PROGRAMS: &[&str] = &[
+    "keepalived/keepalived",
+    "ldirectord/ldirectord",
+    "bind9-dnsutils/dig",
+];
 
 /// A program, and how it is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +38,11 @@ pub enum Peer {
 }
 
 impl Peer {
-    pub const ALL: [Peer; 3] = [Peer::HairTrigger, Peer::KeepalivedInhibit, Peer::LdirectordQuiescent];
+    pub const ALL: [Peer; 3] = [
+        Peer::HairTrigger,
+        Peer::KeepalivedInhibit,
+        Peer::LdirectordQuiescent,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {

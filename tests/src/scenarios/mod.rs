@@ -1,6 +1,7 @@
 //! What users rely on, one file per situation, each on a real kernel.
 
 mod arrivals_ways;
+mod attached_under_load;
 mod broken_observer;
 mod configured;
 mod daemon_crashes;
@@ -61,6 +62,7 @@ pub const SCENARIOS: &[Scenario] = &[
     observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     arrivals_ways::SCENARIO,
+    attached_under_load::SCENARIO,
     edges::SCENARIO,
     flows_shown::SCENARIO,
     many_flows::SCENARIO,

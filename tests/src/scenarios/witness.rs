@@ -94,7 +94,9 @@ impl Witness {
     pub(super) fn fewest_in_service(&self, service: VirtualService) -> usize {
         let in_service = |look: &Look| {
             let weights = look.weights.iter();
-            weights.filter(|(place, weight)| place.service == service && *weight > 0).count()
+            weights
+                .filter(|(place, weight)| place.service == service && *weight > 0)
+                .count()
         };
         lock(&self.history).iter().map(in_service).min().unwrap_or(0)
     }

@@ -10,7 +10,7 @@ use ipvsdrain::moment::Moment;
 
 use super::{Replies, Stop, Worker};
 use crate::clock;
-use crate::ledger::{Flow, Ledger, RECORD_LEN, Record, Transport};
+use crate::ledger::{Flow, Ledger, Ports, RECORD_LEN, Record, Transport};
 use crate::world::Machine;
 
 /// A flow as planned.
@@ -115,7 +115,11 @@ impl Sender {
         let socket =
             UdpSocket::bind((any, port)).with_context(|| format!("cannot bind udp source port {port}"))?;
         socket.set_nonblocking(true)?;
-        let flow = self.ledger.open(Transport::Udp);
+        let bound = socket.local_addr().context("cannot tell a source port")?;
+        let flow = self.ledger.open(Transport::Udp(Ports {
+            client: bound.port(),
+            service: self.to.port(),
+        }));
         Ok(Sending {
             socket,
             flow,

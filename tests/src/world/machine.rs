@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use aya::programs::tc::qdisc_add_clsact;
 use ipvsdrain::identity::Family;
 
 use super::{Namespace, six};
@@ -75,6 +76,13 @@ impl Machine {
     /// Runs lines of `ip` in one process.
     pub fn ip(&self, lines: &str) -> Result<()> {
         self.run("ip", &["-batch", "-"], lines).map(drop)
+    }
+
+    /// Gives `eth0` the queueing discipline that classifiers need before 6.6. The daemon never does: what the machine
+    /// sends at that moment may be lost.
+    pub fn add_clsact(&self) -> Result<()> {
+        self.within(|| qdisc_add_clsact("eth0"))
+            .with_context(|| format!("cannot add clsact in namespace {}", self.name))
     }
 
     /// Reads a file that shows this machine's network, such as `/proc/thread-self/net/ip_vs`.

@@ -131,7 +131,8 @@ impl World {
     /// Pulls a real server's cable, or puts it back: what is sent to it meanwhile is gone without an answer.
     pub fn plug(&self, number: Server, is_in: bool) -> Result<()> {
         let way = if is_in { "up" } else { "down" };
-        self.switch.ip(&format!("link set {} {way}\n", self.server(number).name()))
+        self.switch
+            .ip(&format!("link set {} {way}\n", self.server(number).name()))
     }
 
     /// The balanced address of this family.

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the Debian package and the archive of a release build.
+//! `cargo xtask dist`: the Debian package and the archive of a release build. The lab has them made of another build.
 //!
 //! Owns the order: [`contents`] lays out a tree, with the third parties' [`licences`] in it; [`deb`] packs it for dpkg, with
 //! what [`needs`] finds that the binary needs; the archive is the same tree. Same source, same tools, same bytes: every time
@@ -29,27 +29,25 @@ pub struct Made {
 }
 
 pub fn run() -> anyhow::Result<ExitCode> {
-    let made = build()?;
+    let made = of(&release_binary()?, &cache::workspace().join("target/dist"))?;
     println!("{}\n{}", made.deb.display(), made.archive.display());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds both.
-pub fn build() -> anyhow::Result<Made> {
-    let folder = cache::workspace().join("target/dist");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let binary = release_binary()?;
+/// Makes both of this binary, in this folder.
+pub fn of(binary: &Path, folder: &Path) -> anyhow::Result<Made> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let moment = moment()?;
-    let staging = tempfile::tempdir_in(&folder).context("cannot make a folder to lay the package out in")?;
+    let staging = tempfile::tempdir_in(folder).context("cannot make a folder to lay the package out in")?;
 
     let name = format!("ipvsdrain-{VERSION}-{}", std::env::consts::ARCH);
     let tree = staging.path().join(&name);
-    contents::lay_out(&tree, &binary)?;
+    contents::lay_out(&tree, binary)?;
     contents::generate(&tree)?;
     contents::set_modes(&tree)?;
     let archive = folder.join(format!("{name}.tar.gz"));
     archive_of(&tree, &archive, &moment)?;
-    let deb = deb::pack(&tree, &folder, &moment)?;
+    let deb = deb::pack(&tree, folder, &moment)?;
     Ok(Made { deb, archive })
 }
 

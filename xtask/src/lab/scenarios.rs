@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::binaries::{self, Binaries};
 use super::image::Copied;
 use super::kernel::KernelChoice;
-use crate::dist;
+use crate::{cache, dist};
 
 /// What a scenario names among its programs if it needs our own package, and where that lies in the guest then.
 const PACKAGE: (&str, &str) = ("ipvsdrain.deb", "/ipvsdrain.deb");
@@ -60,7 +60,8 @@ pub fn programs_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Vec<
     Ok(programs)
 }
 
-/// Our own package, built if one of these scenarios needs it.
+/// Our own package, made if one of these scenarios needs it. With the binary that the other scenarios run, for a release
+/// build takes minutes: what lies where, and what dpkg and systemd do with it, is the same.
 pub fn package_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Option<Copied>> {
     if !needs_of(binaries, names)?
         .iter()
@@ -68,8 +69,9 @@ pub fn package_of(binaries: &Binaries, names: &[String]) -> anyhow::Result<Optio
     {
         return Ok(None);
     }
+    let folder = cache::workspace().join("target/lab/package");
     Ok(Some(Copied {
-        from: dist::build()?.deb,
+        from: dist::of(&binaries.ipvsdrain, &folder)?.deb,
         to: PACKAGE.1.to_owned(),
     }))
 }

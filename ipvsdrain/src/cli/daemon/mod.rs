@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing::info;
 
 use self::configured::Configured;
@@ -18,11 +19,16 @@ use self::options::{Options, Setup};
 use super::netns;
 use crate::api::access::Access;
 use crate::api::server::Server;
+use crate::check;
 use crate::clock;
+use crate::health::Finding;
 use crate::hook;
 use crate::maintenance;
 use crate::supervise::journal::{Keeper, Lock};
-use crate::supervise::{Handle, Linux, Supervisor, clean};
+use crate::supervise::{Command, Handle, Linux, Supervisor, clean};
+
+/// So many results of checks may wait; more wait for these.
+const FINDINGS: usize = 256;
 
 /// Run the daemon: it watches, decides and acts. Needs `CAP_NET_ADMIN`, `CAP_BPF`, `CAP_PERFMON` and
 /// `CAP_SYSLOG`, or root.
@@ -111,13 +117,25 @@ fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
 
 /// What goes on beside the supervisor, and asks it like any client does. None of it ends before that does.
 async fn beside(configured: &Configured, handle: &Handle, hang_up: Signal) {
+    let (found, mut findings) = mpsc::channel(FINDINGS);
     tokio::join!(
         service_manager::keep_told(handle.clone()),
         reload_on(hang_up, configured, handle),
         maintenance::follow(configured.current(), handle.clone()),
         hook::tell(configured.current(), handle.clone()),
+        check::follow(configured.current(), handle.clone(), found),
+        hand_on(&mut findings, handle),
         std::future::pending::<()>(),
     );
+}
+
+/// What the checks find goes to the supervisor, in its order.
+async fn hand_on(findings: &mut mpsc::Receiver<Finding>, handle: &Handle) {
+    while let Some(finding) = findings.recv().await {
+        if handle.commands.send(Command::Hear { finding }).await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn reload_on(mut hang_up: Signal, configured: &Configured, handle: &Handle) {

@@ -28,8 +28,9 @@ pub(super) struct Options {
     /// that there could be, 192 more for each that there is. [default: 262144]
     #[arg(long, value_name = "FLOWS", value_parser = value_parser!(u32).range(i64::from(FEWEST_FLOWS)..=i64::from(MOST_FLOWS)))]
     flow_capacity: Option<u32>,
-    /// How to count what arrives, and so what is lost: `auto` (a TC classifier, else XDP), `xdp` (native, else
-    /// generic, else a classifier), `xdp-generic` (generic, else a classifier) or `off`. [default: auto]
+    /// How to count what arrives, and so what is lost: `auto` (a TC classifier, else generic XDP), `xdp` (native,
+    /// else generic, else a classifier), `xdp-generic` (generic, else a classifier) or `off`. Before Linux 6.6 a
+    /// classifier is possible only on interfaces that have a `clsact`. [default: auto]
     #[arg(long, value_name = "HOW")]
     arrivals: Option<Preference>,
     /// Count arrivals on this interface alone; may be given more than once. [default: all that bring packets in]

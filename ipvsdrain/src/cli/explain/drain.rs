@@ -4,7 +4,7 @@
 
 use super::deadline::{deadline, span};
 use crate::api::DrainView;
-use crate::drain::{Pinned, Rung, State, Then};
+use crate::drain::{Pinned, Reason, Rung, State, Then};
 
 /// A drain in sentences.
 pub(super) fn lines(view: &DrainView) -> Vec<String> {
@@ -16,33 +16,48 @@ pub(super) fn lines(view: &DrainView) -> Vec<String> {
         lines.push(ended(view));
         return lines;
     }
+    let by_health = view.reason == Reason::Failure;
     lines.push(live(view));
-    lines.extend(pinned_or_leaked(view));
+    if !by_health {
+        lines.extend(pinned_or_leaked(view));
+    }
     lines.extend(seen_by(view));
     lines.extend(view.held.as_ref().map(|held| format!("Held: {held}.")));
-    lines.extend(remaining(view));
-    lines.extend(deadline(view));
+    // Once a server that fails is quiesced, its flows and deadlines decide nothing: its health does.
+    let is_quiesced = matches!(view.state, State::Draining | State::Quiet | State::Drained);
+    if !by_health || !is_quiesced {
+        lines.extend(remaining(view));
+    }
+    if !by_health {
+        lines.extend(deadline(view));
+    }
     lines
 }
 
 /// Where it stands, and since when.
 fn standing(view: &DrainView) -> String {
     let who = match (view.who.as_str(), view.why.as_str()) {
+        (who, why) if view.reason == Reason::Failure => format!(": {why} ({who})"),
         ("", "") => String::new(),
         (who, "") => format!(", asked for by {who}"),
         ("", why) => format!(", asked for with \"{why}\""),
         (who, why) => format!(", asked for by {who} with \"{why}\""),
     };
     let head = format!("{} in {} is {}", view.server, view.service, view.state);
+    let beginning = if view.reason == Reason::Failure {
+        "it was said to be down"
+    } else {
+        "the request"
+    };
     let since = match view.transitions.last() {
-        _ if view.state.is_final() => format!("{} after the request", span(view.seconds_since_start)),
+        _ if view.state.is_final() => format!("{} after {beginning}", span(view.seconds_since_start)),
         Some(last) => format!(
-            "for {} (when that began: {}), {} after the request",
+            "for {} (when that began: {}), {} after {beginning}",
             span(view.seconds_since_start - last.seconds_since_start),
             last.why,
             span(view.seconds_since_start)
         ),
-        None => format!("for {}, since the request", span(view.seconds_since_start)),
+        None => format!("for {}, since {beginning}", span(view.seconds_since_start)),
     };
     format!("{head}, {since}{who}.")
 }

@@ -1,9 +1,11 @@
-//! `ipvsdrain explain`: why is this server not removed yet? In sentences, from what the daemon shows of its drain.
+//! `ipvsdrain explain`: why is this server not removed yet, and is it well? In sentences, from what the daemon shows of
+//! its drain and of its health.
 //!
-//! Here a view is asked for and printed; [`drain`] and [`no_drain`] put it into words.
+//! Here views are asked for and printed; [`drain`], [`no_drain`] and [`health`] put them into words.
 
 mod deadline;
 mod drain;
+mod health;
 mod no_drain;
 #[cfg(test)]
 mod tests;
@@ -14,11 +16,12 @@ use clap::Args;
 
 use super::{Daemonward, Target, exit};
 use crate::api::client::ClientError;
-use crate::api::{DrainView, Problem, ProblemKind, ServerName, Status};
+use crate::api::{DrainView, HealthView, Problem, ProblemKind, ServerName, Status};
 
 pub(super) use deadline::span;
+pub(super) use health::in_short as health_in_short;
 
-/// Say why a real server is not removed yet, and what comes next.
+/// Say why a real server is not removed yet, what is known of its health, and what comes next.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     #[command(flatten)]
@@ -27,9 +30,11 @@ pub(super) struct Explain {
     daemon: Daemonward,
 }
 
-/// A drain in sentences, one a line.
-pub(super) fn render(view: &DrainView) -> String {
-    drain::lines(view).join("\n")
+/// A drain in sentences, and what is known of the health of its server; one a line.
+pub(super) fn render(view: &DrainView, health: Option<&HealthView>) -> String {
+    [drain::lines(view), health::lines(health, Some(view))]
+        .concat()
+        .join("\n")
 }
 
 impl Explain {
@@ -41,13 +46,14 @@ impl Explain {
         };
         let no_drain = match client.newer(&name, None).await {
             Ok(view) => {
-                println!("{}", render(&view));
+                let known = client.health().await?.servers;
+                println!("{}", render(&view, of(&known, &name)));
                 return Ok(ExitCode::SUCCESS);
             }
             Err(ClientError::Problem(Problem {
                 kind: ProblemKind::NotFound,
                 ..
-            })) => no_drain::sentence(&client.status().await?, &name),
+            })) => without_drain(&client.status().await?, &name),
             Err(error) => return Err(error.into()),
         };
         match no_drain {
@@ -63,10 +69,23 @@ impl Explain {
     }
 }
 
+fn of<'known>(known: &'known [HealthView], name: &ServerName) -> Option<&'known HealthView> {
+    let is_it = |health: &&HealthView| (health.service, health.server) == (name.service, name.server);
+    known.iter().find(is_it)
+}
+
+/// A server that no drain is known of; an error if there is no such server.
+pub(super) fn without_drain(status: &Status, name: &ServerName) -> Result<String, String> {
+    let sentence = no_drain::sentence(status, name)?;
+    let health = health::lines(of(&status.health, name), None);
+    Ok([vec![sentence], health].concat().join("\n"))
+}
+
 /// The same for whoever has the status already.
 pub(super) fn sentences(status: &Status, name: &ServerName, drain: Option<&DrainView>) -> Vec<String> {
-    match drain {
-        Some(drain) => drain::lines(drain),
-        None => vec![no_drain::sentence(status, name).unwrap_or_else(|missing| missing)],
-    }
+    let said = match drain {
+        Some(drain) => render(drain, of(&status.health, name)),
+        None => without_drain(status, name).unwrap_or_else(|missing| missing),
+    };
+    said.lines().map(str::to_owned).collect()
 }

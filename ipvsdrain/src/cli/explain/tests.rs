@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::super::fixtures::{LIVE, view};
-use super::{drain, no_drain};
-use crate::api::{DrainView, LiveView, ServerName, Status, TransitionView};
-use crate::drain::{Arrivals, Leaks, OnDeadline, Pinned, Policy, Rung, State, Then};
+use super::super::fixtures::{LIVE, down, failing, view};
+use super::{drain, health, no_drain};
+use crate::api::{DrainView, HealthView, LiveView, Says, ServerName, Status, TransitionView};
+use crate::drain::{Arrivals, Leaks, OnDeadline, OnFailure, Pinned, Policy, Rung, State, Then};
 
 const NOTHING_LIVE: LiveView = LiveView {
     udp: 0,
@@ -244,6 +244,46 @@ fn deadlines_are_told_by_what_is_left_and_what_they_do() {
     ] {
         assert_eq!(said(&without, "Deadline"), None);
     }
+}
+
+#[test]
+fn a_removal_for_failure_is_due_after_its_time_and_its_findings() {
+    let removal = |changes: &dyn Fn(&mut HealthView, &mut DrainView)| {
+        let (mut known, mut drain) = (down(), failing());
+        changes(&mut known, &mut drain);
+        let lines = health::lines(Some(&known), Some(&drain));
+        let found = lines.iter().find_map(|line| line.strip_prefix("Removal: "));
+        found.map(str::to_owned)
+    };
+    let told = |failures, seconds, unanimous| {
+        removal(&|known, _| {
+            (known.failures, known.seconds, known.unanimous) = (failures, seconds, unanimous);
+        })
+        .unwrap()
+    };
+    assert_eq!(
+        told(1, 0.0, false),
+        "in 60 s, and after 2 more failures in a row (1 of 3), unless it is up before."
+    );
+    assert_eq!(told(3, 59.0, false), "in 1 s, unless it is up before.");
+    assert_eq!(
+        told(2, 60.0, false),
+        "after 1 more failure in a row (2 of 3), unless it is up before."
+    );
+    assert_eq!(
+        told(2, 0.0, true),
+        told(2, 60.0, false),
+        "all sources agree: no time is to pass"
+    );
+    assert_eq!(told(3, 60.0, false), "due as soon as nothing holds it.");
+    let kept = removal(&|_, drain| drain.policy.failure.then = OnFailure::Quiesce);
+    assert!(kept.unwrap().starts_with("never"));
+    let unknown = removal(&|known, _| known.verdict = Says::Unknown);
+    assert_eq!(unknown.unwrap(), "not while nobody says that it is down.");
+    let on_its_way_back = removal(&|_, drain| drain.state = State::Restoring);
+    assert_eq!(on_its_way_back, None);
+    let lines = health::lines(None, Some(&failing()));
+    assert!(lines[0].starts_with("Removal: not while nobody"), "{lines:?}");
 }
 
 #[test]

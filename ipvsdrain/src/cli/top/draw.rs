@@ -12,7 +12,7 @@ use crate::cli::explain;
 use crate::drain::{Rung, State};
 
 const KEYS: &str = " q quit   arrows select   enter explain   ? help";
-const HELP: [&str; 13] = [
+const HELP: [&str; 14] = [
     "q, ctrl-c    quit",
     "up, down     select a server",
     "home, end    the first, the last",
@@ -24,6 +24,7 @@ const HELP: [&str; 13] = [
      For the others ACTIVE and INACTIVE are what the kernel counts; they lag behind the last packet by minutes.",
     "",
     "foreign      at weight 0, and not by ipvsdrain",
+    "failing      by its health; failing/needed, all fail: nothing is done about it, enter says why",
     "held         it does not go on; the line below its bar says why, and what to do",
     "?            live flows that are not known",
     "-            live flows that cannot be counted here",

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::api::{DrainView, ServerName, Status};
+use crate::api::{DrainView, HealthView, Says, ServerName, Status};
+use crate::drain::Stance;
 use crate::identity::{RealServer, VirtualService};
 
 /// An answer of the daemon, or why there is none.
@@ -144,7 +145,12 @@ impl Model {
                 };
                 let weight = server.configuration.weight;
                 let drain = self.drain(&name).filter(|drain| !drain.state.is_final());
-                let undrained = || status.journal.word_without_drain(weight).to_owned();
+                let undrained = || {
+                    let word = status.journal.word_without_drain(weight);
+                    // Nobody's failure changes whose weight it is.
+                    let failing = (weight > 0).then(|| failing(status, &name)).flatten();
+                    failing.unwrap_or(word).to_owned()
+                };
                 let state = drain.map_or_else(undrained, word);
                 rows.push(self.row(name, Some((weight, server.active, server.inactive)), state, drain));
             }
@@ -191,6 +197,18 @@ impl Model {
             .collect();
         drains.sort_by_key(|(drain, _)| drain.over);
         drains
+    }
+}
+
+/// What a server that takes new flows and fails is called.
+fn failing(status: &Status, name: &ServerName) -> Option<&'static str> {
+    let of = |health: &&HealthView| (health.service, health.server) == (name.service, name.server);
+    let health = status.health.iter().find(of)?;
+    match (&health.stance, health.verdict) {
+        (Stance::Needed(_), _) => Some("failing/needed"),
+        (Stance::AllFail, _) => Some("all fail"),
+        (_, Says::Down) => Some("failing"),
+        (_, Says::Up | Says::Unknown) => None,
     }
 }
 

@@ -72,6 +72,32 @@ fn screen(model: &Model, width: u16, height: u16) -> String {
 }
 
 #[test]
+fn what_fails_and_keeps_its_weight_is_called_so() {
+    let known = |server: &str, stance: Value, verdict: &str| {
+        json!({
+            "service": "udp:10.0.0.1:53", "server": server, "verdict": verdict, "seconds": 1.0, "source": null,
+            "because": null, "failures": 0, "unanimous": false, "stance": stance, "doing": "", "alarm": false,
+            "level": 0, "hold_down_secs": null, "sources": [],
+        })
+    };
+    let state = |weight, stance: Value, verdict: &str| {
+        let mut status = status(&pair(weight), &[]);
+        status.health = vec![serde_json::from_value(known("10.1.0.5:53", stance, verdict)).unwrap()];
+        let mut model = Model::default();
+        model.take(Ok(status));
+        let rows = model.rows();
+        assert_eq!(rows[1].state, "pooled", "nobody spoke of the other one");
+        rows[0].state.clone()
+    };
+    assert_eq!(state(5, json!({"is": "well"}), "up"), "pooled");
+    let needed = json!({"is": "needed", "because": "the floor"});
+    assert_eq!(state(5, needed, "down"), "failing/needed");
+    assert_eq!(state(5, json!({"is": "all_fail"}), "down"), "all fail");
+    assert_eq!(state(5, json!({"is": "reported"}), "down"), "failing");
+    assert_eq!(state(0, json!({"is": "foreign"}), "down"), "foreign");
+}
+
+#[test]
 fn empty() {
     let mut model = Model::default();
     model.take(Ok(status(&[], &[])));

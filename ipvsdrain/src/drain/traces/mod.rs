@@ -1,9 +1,12 @@
-//! Random traces of traffic, other hands, faults and time against a small model of the kernel: what must hold whatever
-//! happens.
+//! Random traces of traffic, findings, other hands, faults and time against a small model of the kernel: what must hold
+//! whatever happens.
 //!
-//! `cargo test -p ipvsdrain traces` runs 50 000 of each kind; `TRACES=250000` before it makes that a million in all.
+//! `cargo test -p ipvsdrain traces` runs 50 000 of each kind; `TRACES=250000` before it makes that more than a million in all.
 
 mod event;
+mod failing;
+mod failing_event;
+mod failing_judge;
 mod model;
 mod run;
 
@@ -18,20 +21,23 @@ fn cases() -> u32 {
     asked.and_then(|text| text.parse().ok()).unwrap_or(50_000)
 }
 
-fn all_hold(kind: Kind) {
-    let config = ProptestConfig {
+fn config() -> ProptestConfig {
+    ProptestConfig {
         cases: cases(),
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel(
             "proptest-regressions",
         ))),
         source_file: Some(file!()),
         ..ProptestConfig::default()
-    };
+    }
+}
+
+fn all_hold(kind: Kind) {
     let traces = (
         event::policy(kind),
         proptest::collection::vec(event::event(kind), 1..24),
     );
-    let outcome = TestRunner::new(config).run(&traces, |(policy, events): (_, Vec<Event>)| {
+    let outcome = TestRunner::new(config()).run(&traces, |(policy, events): (_, Vec<Event>)| {
         let mut run = Run::new(policy);
         for event in &events {
             run.take(event)?;
@@ -61,4 +67,22 @@ fn faults_and_crashes() {
 #[test]
 fn all_at_once() {
     all_hold(Kind::All);
+}
+
+#[test]
+fn failures_and_recoveries() {
+    let traces = (
+        failing_event::setting(),
+        proptest::collection::vec(failing_event::event(), 1..24),
+    );
+    let outcome = TestRunner::new(config()).run(&traces, |((setting, counting), events)| {
+        let mut trace = failing::Failing::new(setting, counting);
+        for event in &events {
+            trace.take(event)?;
+        }
+        trace.end_fairly()
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
 }

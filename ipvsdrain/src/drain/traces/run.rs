@@ -12,18 +12,18 @@ use super::model::{Model, Sort, address};
 use crate::forwarding::Configuration;
 use crate::identity::VirtualService;
 
-type Judged = Result<(), TestCaseError>;
+pub(super) type Judged = Result<(), TestCaseError>;
 
 #[derive(Debug)]
 pub(super) struct Run {
-    model: Model,
+    pub(super) model: Model,
     /// The newest drain of each server.
-    records: Vec<Option<Record>>,
+    pub(super) records: Vec<Option<Record>>,
     /// The daemon dies after so many actions of the next step.
-    dies_after: Option<usize>,
+    pub(super) dies_after: Option<usize>,
 }
 
-fn service() -> VirtualService {
+pub(super) fn service() -> VirtualService {
     request(Policy::default()).service
 }
 
@@ -75,12 +75,12 @@ impl Run {
         Ok(())
     }
 
-    fn other_hand(&mut self, server: usize, change: impl FnOnce(&mut super::model::Host)) {
+    pub(super) fn other_hand(&mut self, server: usize, change: impl FnOnce(&mut super::model::Host)) {
         change(&mut self.model.servers[server]);
     }
 
     /// What was not durable is gone.
-    fn crash(&mut self, keeps_watch: bool) {
+    pub(super) fn crash(&mut self, keeps_watch: bool) {
         for record in self.records.iter_mut().flatten() {
             *record = record.durable();
         }
@@ -97,7 +97,7 @@ impl Run {
         Ok(())
     }
 
-    fn others(&self, server: usize, full: u32, forced: Forced) -> (Capacity, Borrowed) {
+    pub(super) fn others(&self, server: usize, full: u32, forced: Forced) -> (Capacity, Borrowed) {
         let others = self
             .records
             .iter()
@@ -202,7 +202,7 @@ impl Run {
         Ok(())
     }
 
-    fn perform(
+    pub(super) fn perform(
         &mut self,
         server: usize,
         actions: &[Action],
@@ -324,7 +324,7 @@ impl Run {
     }
 
     /// By the table alone, without what the drains know.
-    fn judge_floor(&self, server: usize, record: &Record, state: State) -> Judged {
+    pub(super) fn judge_floor(&self, server: usize, record: &Record, state: State) -> Judged {
         if record.forced {
             return Ok(());
         }

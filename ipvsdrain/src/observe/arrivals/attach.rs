@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use aya::Ebpf;
 use aya::programs::links::FdLink;
 use aya::programs::tc::{NlOptions, TcAttachOptions};
-use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
+use aya::programs::{LinkOrder, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode};
 use aya::util::KernelVersion;
-use nix::libc::EEXIST;
 use tracing::warn;
 
 use super::choice::Way;
@@ -143,6 +142,20 @@ impl fmt::Display for Attached {
     }
 }
 
+/// How a classifier can be put there without a loss. From 6.6 on programs stand in a row of their own. Before, they are
+/// filters of a queueing discipline, which must be there already: to add or take away one, the kernel takes the interface
+/// out of use for a moment, and drops what it is to send (`docs/adr/0005`).
+pub(super) fn classifier_way(device: &Device) -> Result<Way, String> {
+    if KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0)) {
+        return Ok(Way::Tcx);
+    }
+    match filter::has_place(device.index) {
+        Ok(true) => Ok(Way::Filter),
+        Ok(false) => Err("it has no clsact, and adding one would drop packets".to_owned()),
+        Err(error) => Err(format!("its queueing disciplines cannot be listed: {error}")),
+    }
+}
+
 /// Puts it there, and pins it if there are pins.
 pub(super) fn attach(
     programs: &mut Ebpf,
@@ -151,10 +164,8 @@ pub(super) fn attach(
     pins: Option<&Pins>,
 ) -> Result<Attached, String> {
     let (kind, link) = match way {
-        Way::Classifier => match classifier(programs, &device.name)? {
-            Some(link) => (Kind::Tcx, link),
-            None => return filter(programs, device, pins),
-        },
+        Way::Filter => return filter(programs, device, pins),
+        Way::Tcx => (Kind::Tcx, tcx(programs, &device.name)?),
         Way::XdpNative => (
             Kind::Xdp,
             xdp(programs, XDP_NATIVE, &device.name, XdpMode::Driver)?,
@@ -181,47 +192,26 @@ fn name(word: &str, device: &Device) -> String {
     format!("{word}-{}", device.index)
 }
 
-/// `None` if what it put there is a filter of the old kind.
-fn classifier(programs: &mut Ebpf, device: &str) -> Result<Option<FdLink>, String> {
-    let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
-    if program.fd().is_err() {
-        program.load().map_err(|fault| with_causes(&fault))?;
-    }
-    // From 6.6 on programs stand in a row of their own; before, they are filters of a queueing discipline.
-    let has_row = KernelVersion::current().is_ok_and(|running| running >= KernelVersion::new(6, 6, 0));
-    if !has_row {
-        match tc::qdisc_add_clsact(device) {
-            Ok(()) => {}
-            // It is there: another hand's, or ours of an earlier watch. It is never taken away: the kernel drops what
-            // the interface sends at that moment (5 of 50,892 datagrams on 6.1).
-            Err(tc::TcError::NetlinkError(fault)) if fault.raw_os_error() == Some(EEXIST) => {}
-            Err(fault) => return Err(with_causes(&fault)),
-        }
-    }
-    // At the front either way: a program before ours may accept a packet for good, and ours would not be asked. A
-    // filter without a priority is put before all others.
-    let place = if has_row {
-        TcAttachOptions::TcxOrder(LinkOrder::first())
-    } else {
-        TcAttachOptions::Netlink(NlOptions::default())
-    };
+/// At the front: a program before ours may accept a packet for good, and ours would not be asked.
+fn tcx(programs: &mut Ebpf, device: &str) -> Result<FdLink, String> {
+    let place = TcAttachOptions::TcxOrder(LinkOrder::first());
+    let program = classifier(programs)?;
     let id = program
         .attach_with_options(device, TcAttachType::Ingress, place)
         .map_err(|fault| with_causes(&fault))?;
     let link = program.take_link(id).map_err(|fault| with_causes(&fault))?;
-    if !has_row {
-        // Dropped, it would take the filter off whether that is to stay or not.
-        std::mem::forget(link);
-        return Ok(None);
-    }
-    FdLink::try_from(link)
-        .map(Some)
-        .map_err(|fault| with_causes(&fault))
+    FdLink::try_from(link).map_err(|fault| with_causes(&fault))
 }
 
-/// The filter that was just put there.
+/// At the front as well: the kernel puts a filter without a priority before all others.
 fn filter(programs: &mut Ebpf, device: &Device, pins: Option<&Pins>) -> Result<Attached, String> {
-    let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
+    let place = TcAttachOptions::Netlink(NlOptions::default());
+    let program = classifier(programs)?;
+    let id = program
+        .attach_with_options(&device.name, TcAttachType::Ingress, place)
+        .map_err(|fault| with_causes(&fault))?;
+    // Dropped, it would take the filter off whether that is to stay or not.
+    std::mem::forget(program.take_link(id).map_err(|fault| with_causes(&fault))?);
     let number = program.info().map_err(|fault| with_causes(&fault))?.id();
     let mut attached = Attached {
         device: device.clone(),
@@ -234,6 +224,14 @@ fn filter(programs: &mut Ebpf, device: &Device, pins: Option<&Pins>) -> Result<A
         attached.pin = Some(pin);
     }
     Ok(attached)
+}
+
+fn classifier(programs: &mut Ebpf) -> Result<&mut SchedClassifier, String> {
+    let program: &mut SchedClassifier = find(programs, filter::PROGRAM)?;
+    if program.fd().is_err() {
+        program.load().map_err(|fault| with_causes(&fault))?;
+    }
+    Ok(program)
 }
 
 fn xdp(programs: &mut Ebpf, name: &str, device: &str, mode: XdpMode) -> Result<FdLink, String> {

@@ -1,9 +1,10 @@
 //! Which interfaces, and which way to count on each. Pure.
 //!
 //! Every packet goes on to the kernel, whatever is counted, so XDP's gain, sparing the kernel's buffers, is none here.
-//! What is left is its price (`docs/adr/0005`): on virtual devices it copies or re-allocates each packet, attaching it
-//! may restart a network card's queues, and in its native form it counts what GRO has not merged yet, where IPVS counts
-//! what it has. So a classifier comes first, unless the configuration prefers XDP.
+//! What is left is its price (`docs/adr/0005`): on virtual devices it copies or re-allocates each packet, attaching the
+//! native form may restart a network card's queues, and that form counts what GRO has not merged yet, where IPVS counts
+//! what it has. So a classifier comes first where one can be put there without a loss, and native XDP is only for whoever
+//! prefers it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ use super::device::Device;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Preference {
-    /// The cheapest way that is exact: a classifier, else XDP.
+    /// What is exact and loses nothing: a classifier where there is a place for one, else XDP behind the driver.
     #[default]
     Auto,
     /// XDP in the driver, else behind it, else a classifier.
@@ -82,7 +83,10 @@ impl FromStr for Preference {
 /// One way to see frames come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    Classifier,
+    /// A classifier in the row that 6.6 brought.
+    Tcx,
+    /// A classifier of the old kind, a filter of a queueing discipline that is there.
+    Filter,
     XdpNative,
     XdpGeneric,
 }
@@ -90,21 +94,26 @@ pub(super) enum Way {
 impl Way {
     pub(super) const fn word(self) -> &'static str {
         match self {
-            Way::Classifier => "a classifier",
+            Way::Tcx | Way::Filter => "a classifier",
             Way::XdpNative => "native XDP",
             Way::XdpGeneric => "generic XDP",
         }
     }
 }
 
-/// The ways to try, in this order.
-pub(super) const fn ways(preference: Preference) -> &'static [Way] {
-    match preference {
-        Preference::Auto => &[Way::Classifier, Way::XdpNative, Way::XdpGeneric],
-        Preference::Xdp => &[Way::XdpNative, Way::XdpGeneric, Way::Classifier],
-        Preference::XdpGeneric => &[Way::XdpGeneric, Way::Classifier],
-        Preference::Off => &[],
-    }
+/// The ways to try, in this order, where `classifier` is the one for a classifier, if there is any.
+pub(super) fn ways(preference: Preference, classifier: Option<Way>) -> Vec<Way> {
+    let (before, xdp, after): (_, &[Way], _) = match preference {
+        Preference::Auto => (classifier, &[Way::XdpGeneric], None),
+        Preference::Xdp => (None, &[Way::XdpNative, Way::XdpGeneric], classifier),
+        Preference::XdpGeneric => (None, &[Way::XdpGeneric], classifier),
+        Preference::Off => (None, &[], None),
+    };
+    before
+        .into_iter()
+        .chain(xdp.iter().copied())
+        .chain(after)
+        .collect()
 }
 
 /// The interfaces to look at: the named ones, or all that are up and bring packets in themselves. A VLAN, a bond, a bridge and the
@@ -184,16 +193,27 @@ mod tests {
     }
 
     #[test]
-    fn a_preference_comes_first_and_a_classifier_is_always_tried() {
-        assert_eq!(ways(Preference::Auto)[0], Way::Classifier);
-        assert_eq!(
-            ways(Preference::Xdp),
-            [Way::XdpNative, Way::XdpGeneric, Way::Classifier]
-        );
-        assert_eq!(ways(Preference::XdpGeneric)[0], Way::XdpGeneric);
+    fn a_preference_comes_first_and_a_classifier_where_there_is_a_place() {
+        use Way::{Filter, Tcx, XdpGeneric, XdpNative};
+        for (preference, with, without) in [
+            (Preference::Auto, &[Filter, XdpGeneric][..], &[XdpGeneric][..]),
+            (
+                Preference::Xdp,
+                &[XdpNative, XdpGeneric, Filter],
+                &[XdpNative, XdpGeneric],
+            ),
+            (Preference::XdpGeneric, &[XdpGeneric, Filter], &[XdpGeneric]),
+            (Preference::Off, &[], &[]),
+        ] {
+            assert_eq!(ways(preference, Some(Filter)), with, "{preference}");
+            assert_eq!(ways(preference, None), without, "{preference}");
+        }
+        assert_eq!(ways(Preference::Auto, Some(Tcx)), [Tcx, XdpGeneric]);
+    }
+
+    #[test]
+    fn a_preference_reads_back_as_itself() {
         for preference in Preference::ALL {
-            let tries = ways(preference).contains(&Way::Classifier);
-            assert_eq!(tries, preference != Preference::Off, "{preference}");
             assert_eq!(preference.to_string().parse(), Ok(preference));
         }
         let said = "native".parse::<Preference>().unwrap_err();

@@ -9,6 +9,7 @@ mod device;
 mod filter;
 mod left;
 mod link;
+mod route;
 
 use aya::Ebpf;
 use tracing::{info, warn};
@@ -104,9 +105,10 @@ fn first_that_works(
     preference: Preference,
     pins: Option<&Pins>,
 ) -> Result<Attached, String> {
+    let classifier = attach::classifier_way(device);
     let mut causes = Vec::new();
-    for way in choice::ways(preference) {
-        match attach::attach(programs, device, *way, pins) {
+    for way in choice::ways(preference, classifier.as_ref().ok().copied()) {
+        match attach::attach(programs, device, way, pins) {
             Ok(attached) => {
                 if causes.is_empty() {
                     info!("arrivals are counted by {attached}");
@@ -117,6 +119,9 @@ fn first_that_works(
             }
             Err(cause) => causes.push(format!("{} not possible on {}: {cause}", way.word(), device.name)),
         }
+    }
+    if let Err(cause) = classifier {
+        causes.push(format!("a classifier not possible on {}: {cause}", device.name));
     }
     Err(causes.join("; "))
 }

@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use aya::maps::{HashMap, MapData};
-use aya::programs::{SchedClassifier, TcAttachType, Xdp, XdpMode, tc};
+use aya::programs::{SchedClassifier, TcAttachType, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, Pod};
 use ipvsdrain_ebpf::layout::{Flow, FlowKey, Plain};
 
@@ -54,14 +54,13 @@ impl OtherHand {
 
     /// One that accepts every packet for good, so that those behind it are not asked.
     pub(super) fn with_classifier(world: &World) -> Result<Self> {
+        world.director().machine().add_clsact()?;
         Self::attach(world, &accepting(), |programs| {
             let program: &mut SchedClassifier = programs
                 .program_mut("arrivals_tc")
                 .context("no program arrivals_tc")?
                 .try_into()?;
             program.load()?;
-            // Needed before 6.6, harmless after.
-            tc::qdisc_add_clsact(DEVICE)?;
             program.attach(DEVICE, TcAttachType::Ingress)?;
             Ok(())
         })

@@ -17,7 +17,7 @@ use crate::peers::Wells;
 use crate::scenario::{Scenario, Stage};
 use crate::world::{Forwarding, Place, World};
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(in crate::scenarios) const SCENARIO: Scenario = Scenario {
     name: "all-checks-fail",
     about: "the floor is kept when servers fail, and where all fail the table stays and an alarm is raised",
     programs: &[],
@@ -57,7 +57,10 @@ fn pool(world: &World) -> Result<(Pool, Daemon<'_>)> {
     let service = world
         .director()
         .balance(Protocol::Udp, PORT, "rr", Forwarding::DirectRoute, addresses)?;
-    let places = world.servers().map(|(server, _)| world.place(service, server, PORT)).collect();
+    let places = world
+        .servers()
+        .map(|(server, _)| world.place(service, server, PORT))
+        .collect();
     let daemon = ours::with_wells(world, folder.path(), &wells, PORT, PACE)?;
     let pool = Pool {
         wells,
@@ -65,7 +68,7 @@ fn pool(world: &World) -> Result<(Pool, Daemon<'_>)> {
         _folder: folder,
     };
     for place in &pool.places {
-        await_health(&daemon, *place, "up")?;
+        await_health(&daemon, *place, "well")?;
     }
     Ok((pool, daemon))
 }
@@ -80,7 +83,7 @@ fn all_at_once() -> Result<Value> {
         pool.wells.set(machine, false)?;
     }
     for place in &pool.places {
-        await_health(&daemon, *place, "all fail")?;
+        await_health(&daemon, *place, "all_fail")?;
     }
     clock::pass(LONG);
     let during = world.director().saved()?;
@@ -89,17 +92,20 @@ fn all_at_once() -> Result<Value> {
         pool.wells.set(machine, true)?;
     }
     for place in &pool.places {
-        await_health(&daemon, *place, "up")?;
+        await_health(&daemon, *place, "well")?;
     }
     clock::pass(LONG);
     let after = world.director().saved()?;
     let log = daemon.log();
-    ensure!(before == during && before == after, "the table changed: {before} {during} {after} {log}");
+    ensure!(
+        before == during && before == after,
+        "the table changed: {before} {during} {after} {log}"
+    );
     for place in &pool.places {
         let weights = witness.weights(*place);
         ensure!(weights == "1", "the weight of {place} changed: {weights} {log}");
     }
-    ensure!(shown.contains("checker"), "no alarm is raised: {shown}");
+    ensure!(shown.contains("ALARM"), "no alarm is raised: {shown}");
     Ok(json!({"alarm": shown}))
 }
 
@@ -118,10 +124,13 @@ fn one_after_the_other() -> Result<Value> {
     await_health(&daemon, second, "needed")?;
     clock::pass(LONG);
     pool.wells.set(world.server(Server(3)), false)?;
-    await_health(&daemon, third, "all fail")?;
+    await_health(&daemon, third, "all_fail")?;
     clock::pass(LONG);
     let log = daemon.log();
-    ensure!(world.director().row(first)?.is_none(), "{first} was to be removed: {log}");
+    ensure!(
+        world.director().row(first)?.is_none(),
+        "{first} was to be removed: {log}"
+    );
     for place in [second, third] {
         let weights = witness.weights(place);
         ensure!(weights == "1", "the weight of {place} changed: {weights} {log}");
@@ -129,10 +138,10 @@ fn one_after_the_other() -> Result<Value> {
     // Once the first is back, the second can be spared.
     pool.wells.set(world.server(Server(1)), true)?;
     pool.wells.set(world.server(Server(3)), true)?;
-    await_health(&daemon, first, "up")?;
+    await_health(&daemon, first, "well")?;
     await_health(&daemon, second, "removed")?;
     pool.wells.set(world.server(Server(2)), true)?;
-    await_health(&daemon, second, "up")?;
+    await_health(&daemon, second, "well")?;
     clock::pass(LONG);
     let after = world.director().saved()?;
     let sorted = |text: &str| {
@@ -140,7 +149,11 @@ fn one_after_the_other() -> Result<Value> {
         lines.sort();
         lines
     };
-    ensure!(sorted(&before) == sorted(&after), "not as before: {before} {after} {}", daemon.log());
+    ensure!(
+        sorted(&before) == sorted(&after),
+        "not as before: {before} {after} {}",
+        daemon.log()
+    );
     let weights = pool.places.iter().map(|place| witness.weights(*place));
     Ok(json!({"weights": weights.collect::<Vec<_>>()}))
 }

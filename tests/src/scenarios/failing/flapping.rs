@@ -17,7 +17,7 @@ use crate::peers::{Look, Peer, Running, Task, Wells};
 use crate::scenario::{Findings, Scenario, Stage};
 use crate::world::{Forwarding, VIP, World};
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(in crate::scenarios) const SCENARIO: Scenario = Scenario {
     name: "checker-flaps",
     about: "a check that flaps every 3 s changes the table once and removes nobody; option {\"minutes\": 10}",
     programs: &["keepalived/keepalived", "ldirectord/ldirectord"],

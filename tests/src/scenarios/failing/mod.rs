@@ -8,6 +8,6 @@ mod ours;
 mod rebooted;
 mod recursor;
 
-pub(super) use all_down::SCENARIO as ALL_DOWN;
-pub(super) use flapping::SCENARIO as FLAPPING;
-pub(super) use rebooted::SCENARIO as REBOOTED;
+pub(in crate::scenarios) use all_down::SCENARIO as ALL_DOWN;
+pub(in crate::scenarios) use flapping::SCENARIO as FLAPPING;
+pub(in crate::scenarios) use rebooted::SCENARIO as REBOOTED;

@@ -38,7 +38,12 @@ impl Pace {
 }
 
 /// A daemon that asks each server a DNS question.
-pub(super) fn with_dns<'world>(world: &'world World, folder: &Path, port: u16, pace: Pace) -> Result<Daemon<'world>> {
+pub(super) fn with_dns<'world>(
+    world: &'world World,
+    folder: &Path,
+    port: u16,
+    pace: Pace,
+) -> Result<Daemon<'world>> {
     let check = format!("dns = {{ name = \"host0.{ZONE}\", record = \"A\" }}");
     start(world, folder, port, pace, &check)
 }

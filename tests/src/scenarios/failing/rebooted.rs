@@ -20,7 +20,7 @@ use crate::peers::{Look, Peer, Running, Task, Wells};
 use crate::scenario::{Findings, Scenario, Stage};
 use crate::world::{Forwarding, Place, VIP, World};
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(in crate::scenarios) const SCENARIO: Scenario = Scenario {
     name: "server-rebooted",
     about: "one of two recursors reboots under load: queries lost by ipvsdrain, and by what is used today",
     programs: &[
@@ -128,10 +128,7 @@ fn reboot(way: Way) -> Result<Cost> {
     }
     let (daemon, peer) = match way {
         Way::Peer(peer) => (None, Some(Running::start(peer, &task, &world, &wells)?)),
-        Way::Ipvsdrain => (
-            Some(ours::with_dns(&world, folder.path(), PORT, PACE)?),
-            None,
-        ),
+        Way::Ipvsdrain => (Some(ours::with_dns(&world, folder.path(), PORT, PACE)?), None),
     };
     let log = || match (&daemon, &peer) {
         (Some(daemon), _) => daemon.log(),
@@ -205,7 +202,10 @@ struct Bound {
 impl Bound {
     fn of(pace: &Pace) -> Self {
         let share = 1.0 / f64::from(SERVERS);
-        let (zero, removal) = (pace.to_weight_zero().as_secs_f64(), pace.to_removal().as_secs_f64());
+        let (zero, removal) = (
+            pace.to_weight_zero().as_secs_f64(),
+            pace.to_removal().as_secs_f64(),
+        );
         Self {
             seconds_to_weight_zero: zero,
             seconds_to_removal: removal,

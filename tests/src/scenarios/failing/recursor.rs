@@ -95,6 +95,7 @@ impl Recursor {
             let _ = writeln!(text, " local-data: \"host{number}.{ZONE}. A 192.0.2.{number}\"");
         }
         text += "remote-control:\n control-enable: no\n";
-        fs::write(self.folder.path().join("unbound.conf"), text).context("cannot write unbound's configuration")
+        fs::write(self.folder.path().join("unbound.conf"), text)
+            .context("cannot write unbound's configuration")
     }
 }

@@ -13,8 +13,8 @@ use ipvsdrain::moment::Moment;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::facts::Facts;
 use super::super::witness::Witness;
+use super::facts::Facts;
 use crate::clock;
 use crate::daemon::{Daemon, PendingDrain};
 use crate::ledger::Server;
