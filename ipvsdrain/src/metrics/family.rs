@@ -1,12 +1,18 @@
 //! Metric families, put together sample by sample.
 
+use std::collections::HashSet;
+
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::labels::Labels;
 
 /// A family under construction.
 #[derive(Debug)]
-pub(super) struct Family(MetricFamily);
+pub(super) struct Family {
+    family: MetricFamily,
+    /// Labels of the samples of services by mark: two of these can look alike, see [`Labels::may_be_shared`].
+    shared: HashSet<Labels>,
+}
 
 impl Family {
     /// What may rise and fall.
@@ -24,10 +30,17 @@ impl Family {
         family.set_name(name.to_owned());
         family.set_help(help.to_owned());
         family.set_field_type(kind);
-        Self(family)
+        Self {
+            family,
+            shared: HashSet::new(),
+        }
     }
 
+    /// Of two samples with the same labels the first one counts.
     pub(super) fn add(&mut self, labels: &Labels, value: f64) {
+        if labels.may_be_shared() && !self.shared.insert(labels.clone()) {
+            return;
+        }
         let mut metric = Metric::default();
         let pairs = labels.pairs().map(|(name, value)| {
             let mut pair = LabelPair::default();
@@ -36,7 +49,7 @@ impl Family {
             pair
         });
         metric.set_label(pairs.collect());
-        if self.0.get_field_type() == MetricType::COUNTER {
+        if self.family.get_field_type() == MetricType::COUNTER {
             let mut counter = Counter::default();
             counter.set_value(value);
             metric.set_counter(counter);
@@ -45,7 +58,7 @@ impl Family {
             gauge.set_value(value);
             metric.set_gauge(gauge);
         }
-        self.0.mut_metric().push(metric);
+        self.family.mut_metric().push(metric);
     }
 
     /// The same, for a value that may not be known: then there is no sample.
@@ -57,12 +70,15 @@ impl Family {
 
     /// The family; a family without a sample is left out.
     pub(super) fn finish(self) -> Option<MetricFamily> {
-        (!self.0.get_metric().is_empty()).then_some(self.0)
+        (!self.family.get_metric().is_empty()).then_some(self.family)
     }
 }
 
 /// A count as the number that travels: exact up to 2^53.
-#[allow(clippy::cast_precision_loss, reason = "a count beyond 2^53 may be off by one in 2^53")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a count beyond 2^53 may be off by one in 2^53"
+)]
 pub(super) fn count(value: u64) -> f64 {
     value as f64
 }

@@ -7,10 +7,13 @@ use super::family::Family;
 use super::labels::Labels;
 
 pub(super) fn families(sight: &Sight<'_>) -> Vec<MetricFamily> {
-    let mut weight = Family::gauge("ipvsdrain_server_weight", "The weight of the real server in the kernel's table.");
+    let mut weight = Family::gauge(
+        "ipvsdrain_server_weight",
+        "The weight of the real server in the kernel's table.",
+    );
     let mut connections = Family::gauge(
         "ipvsdrain_server_connections",
-        "Entries of the real server in the kernel's table, by kind: active, inactive, persistent.",
+        "Entries of the real server in the kernel's table, by kind: active, inactive or persistent.",
     );
     for service in sight.listing.into_iter().flatten() {
         for server in &service.servers {
@@ -26,5 +29,8 @@ pub(super) fn families(sight: &Sight<'_>) -> Vec<MetricFamily> {
             }
         }
     }
-    [weight, connections].into_iter().filter_map(Family::finish).collect()
+    [weight, connections]
+        .into_iter()
+        .filter_map(Family::finish)
+        .collect()
 }

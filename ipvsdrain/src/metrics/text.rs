@@ -49,31 +49,54 @@ fn write_family(text: &mut String, family: &MetricFamily, format: Format) {
     };
     // In OpenMetrics the family of a counter has no suffix, only its samples do.
     let name = match (format, kind) {
-        (Format::OpenMetrics, MetricType::COUNTER) => family.name().trim_end_matches("_total"),
+        (Format::OpenMetrics, MetricType::COUNTER) => {
+            family.name().strip_suffix("_total").unwrap_or(family.name())
+        }
         _ => family.name(),
     };
     let _ = writeln!(text, "# HELP {name} {}", escaped(family.help(), format));
     let _ = writeln!(text, "# TYPE {name} {word}");
     for metric in family.get_metric() {
         match kind {
-            MetricType::COUNTER => sample(text, family.name(), metric, None, metric.get_counter().get_value()),
+            MetricType::COUNTER => sample(
+                text,
+                family.name(),
+                metric,
+                None,
+                metric.get_counter().get_value(),
+            ),
             MetricType::HISTOGRAM => write_histogram(text, family.name(), metric),
             _ => sample(text, family.name(), metric, None, metric.get_gauge().get_value()),
         }
     }
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a count beyond 2^53 may be off by one in 2^53")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a count beyond 2^53 may be off by one in 2^53"
+)]
 fn write_histogram(text: &mut String, name: &str, metric: &Metric) {
     let histogram = metric.get_histogram();
     let bucket_name = format!("{name}_bucket");
     for bucket in histogram.get_bucket() {
         let bound = format!("{:?}", bucket.upper_bound());
-        sample(text, &bucket_name, metric, Some(&bound), bucket.cumulative_count() as f64);
+        sample(
+            text,
+            &bucket_name,
+            metric,
+            Some(&bound),
+            bucket.cumulative_count() as f64,
+        );
     }
     let number = histogram.get_sample_count() as f64;
     sample(text, &bucket_name, metric, Some("+Inf"), number);
-    sample(text, &format!("{name}_sum"), metric, None, histogram.get_sample_sum());
+    sample(
+        text,
+        &format!("{name}_sum"),
+        metric,
+        None,
+        histogram.get_sample_sum(),
+    );
     sample(text, &format!("{name}_count"), metric, None, number);
 }
 

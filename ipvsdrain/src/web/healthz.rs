@@ -18,7 +18,10 @@ pub(super) async fn healthz(State(shared): State<Shared>) -> (StatusCode, String
         return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
     match &shared.handle.journal.borrow().fault {
-        Some(fault) => (StatusCode::SERVICE_UNAVAILABLE, format!("the journal does not work: {fault}\n")),
+        Some(fault) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("the journal does not work: {fault}\n"),
+        ),
         None => (StatusCode::OK, "ok\n".to_owned()),
     }
 }

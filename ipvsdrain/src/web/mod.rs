@@ -4,6 +4,8 @@
 
 mod healthz;
 mod scrape;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::metrics::Lifetime;
+use crate::metrics::{Lifetime, LifetimeError};
 use crate::supervise::Handle;
 
 /// What the routes share.
@@ -34,10 +36,10 @@ impl Shared {
 /// Why it does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    #[error("cannot listen on {0}: {1}; choose another address with [web] listen, or \"off\"")]
+    #[error("cannot listen on {0} for HTTP: {1}; choose another address with `listen` in [web], or \"off\"")]
     Listen(SocketAddr, std::io::Error),
-    #[error("the metrics cannot be set up: {0}")]
-    Metrics(#[from] prometheus::Error),
+    #[error(transparent)]
+    Metrics(#[from] LifetimeError),
 }
 
 /// The bound listener, not serving yet.
@@ -87,7 +89,10 @@ async fn keep_count(shared: Shared) {
     let mut drains = shared.handle.drains.clone();
     loop {
         let records = drains.borrow_and_update().clone();
-        shared.lifetime().see(&records);
+        // Before the journal was read there seem to be no drains: a look then would take all of the past for news.
+        if shared.handle.journal.borrow().drains_known {
+            shared.lifetime().see(&records);
+        }
         if drains.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
