@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`ipvs`] and [`observe`] produce facts, [`check`] finds and [`health`] sums up, [`drain`] decides,
 //! [`supervise`] acts and journals, [`api`] shows, [`cli`] asks; [`maintenance`] asks for a file, and [`hook`] tells
-//! commands. `ARCHITECTURE.md` draws the house.
+//! commands; [`web`] shows what [`metrics`] makes of all that. `ARCHITECTURE.md` draws the house.
 
 pub mod api;
 pub mod calendar;
@@ -19,6 +19,8 @@ pub mod hook;
 pub mod identity;
 pub mod ipvs;
 pub mod maintenance;
+pub mod metrics;
 pub mod moment;
 pub mod observe;
 pub mod supervise;
+pub mod web;

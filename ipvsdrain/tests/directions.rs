@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const ROOMS: [&str; 9] = [
+const ROOMS: [&str; 11] = [
     "api",
     "check",
     "cli",
@@ -13,12 +13,14 @@ const ROOMS: [&str; 9] = [
     "drain",
     "health",
     "ipvs",
+    "metrics",
     "observe",
     "supervise",
+    "web",
 ];
 
 /// Room, the rooms it may name, the guarded libraries it may name.
-const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
+const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     ("ipvs", &[], &["neli", "tokio"]),
     ("observe", &[], &["aya", "aya_log", "aya_obj", "btf_rs", "tokio"]),
     ("health", &[], &[]),
@@ -46,15 +48,17 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 9] = [
             "tokio_rustls",
         ],
     ),
+    ("metrics", &["drain", "health", "supervise"], &["prometheus"]),
+    ("web", &["config", "metrics", "supervise"], &["axum", "tokio"]),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
-        &["api", "check", "doctor", "drain", "supervise"],
+        &["api", "check", "doctor", "drain", "supervise", "web"],
         &["clap", "indicatif", "comfy_table", "ratatui", "tokio"],
     ),
 ];
 
-const GUARDED: [&str; 19] = [
+const GUARDED: [&str; 20] = [
     "hickory_proto",
     "tokio_rustls",
     "rustls_native_certs",
@@ -74,6 +78,7 @@ const GUARDED: [&str; 19] = [
     "ratatui",
     "tokio",
     "jiff",
+    "prometheus",
 ];
 
 #[test]

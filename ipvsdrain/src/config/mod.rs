@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use self::keys::{Place, Unknown};
 pub use self::settings::{
-    DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, LogFormat, MOST_FLOWS, Maintenance, SettingError,
-    Settings,
+    DEFAULT_LISTEN, DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, Listen, LogFormat, MOST_FLOWS,
+    Maintenance, SettingError, Settings, WebSettings,
 };
 use crate::drain::{PolicyError, Rules};
 

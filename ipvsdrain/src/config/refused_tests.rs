@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::parse;
 
-const FILES: [&str; 64] = [
+const FILES: [&str; 68] = [
     "shadow",
     "shadow = ",
     "shadow = 1",
@@ -21,6 +21,10 @@ const FILES: [&str; 64] = [
     "[daemon]\narrivals = \"sometimes\"",
     "[daemon]\nlowest_rung = \"top\"",
     "[daemon]\nlog = \"xml\"",
+    "[web]\nport = 9969",
+    "[web]\nlisten = 9969",
+    "[web]\nlisten = \"localhost:9969\"",
+    "[web]\nlisten = \"127.0.0.1:0\"",
     "[policy]\nudp_quiet_secs = 0",
     "[policy]\nudp_quiet = 5",
     "[policy]\npinned = \"drop\"",

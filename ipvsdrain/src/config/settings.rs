@@ -1,6 +1,7 @@
 //! What the configuration says about the daemon itself: where it listens, who may reach it, what it watches besides
 //! the table, whom it tells. How a drain is decided is in [`crate::drain::Rules`].
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use crate::supervise::{Preference, Rung};
 #[serde(default)]
 pub struct Settings {
     pub daemon: DaemonSettings,
+    pub web: WebSettings,
     pub maintenance: Maintenance,
     pub hook: Vec<Hook>,
     pub check: Vec<Check>,
@@ -55,6 +57,53 @@ const MOST_CHECKS_AT_ONCE: u32 = 1024;
 
 /// The folder of the journal, unless configured otherwise.
 pub const DEFAULT_STATE: &str = "/var/lib/ipvsdrain";
+
+/// Where the daemon can be looked at over HTTP. Read once, at the start, as [`DaemonSettings`] are.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebSettings {
+    /// `None`: nobody said anything, and [`DEFAULT_LISTEN`] is tried.
+    pub listen: Option<Listen>,
+}
+
+/// Reached from this host alone.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9969);
+
+/// An address with a port, or `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    Off,
+    At(SocketAddr),
+}
+
+impl TryFrom<String> for Listen {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Listen::Off);
+        }
+        let address = text.parse::<SocketAddr>().ok();
+        // With port 0 nobody would know where to look.
+        let address = address.filter(|address| address.port() != 0);
+        address.map(Listen::At).ok_or_else(|| {
+            format!(
+                "`{text}` is no address to listen on: write it like {DEFAULT_LISTEN} or [::1]:{}, or `off`",
+                DEFAULT_LISTEN.port()
+            )
+        })
+    }
+}
+
+impl From<Listen> for String {
+    fn from(listen: Listen) -> Self {
+        match listen {
+            Listen::Off => "off".to_owned(),
+            Listen::At(address) => address.to_string(),
+        }
+    }
+}
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]

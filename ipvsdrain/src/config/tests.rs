@@ -184,6 +184,21 @@ fn a_setting_that_cannot_be_is_told_with_its_key() {
 }
 
 #[test]
+fn where_to_listen_is_an_address_or_off_and_silence_is_told_from_the_default() {
+    let listen = |text: &str| parse(Path::new("x"), text).unwrap().settings.web.listen;
+    assert_eq!(listen("[web]"), None);
+    assert_eq!(listen("[web]\nlisten = \"off\""), Some(Listen::Off));
+    assert_eq!(
+        listen(&format!("[web]\nlisten = \"{DEFAULT_LISTEN}\"")),
+        Some(Listen::At(DEFAULT_LISTEN))
+    );
+    let anywhere = Listen::At("[::]:80".parse().unwrap());
+    assert_eq!(listen("[web]\nlisten = \"[::]:80\""), Some(anywhere));
+    assert!(DEFAULT_LISTEN.ip().is_loopback());
+    assert!(DEFAULT.contains(&format!("#listen = \"{DEFAULT_LISTEN}\"")));
+}
+
+#[test]
 fn every_example_in_the_documents_is_taken() {
     let documents = [
         include_str!("../../../docs/configuration.md"),
@@ -201,10 +216,12 @@ fn every_example_in_the_documents_is_taken() {
 }
 
 #[test]
-fn the_page_names_every_key_of_the_daemon_of_checks_and_of_failures() {
+fn the_page_names_every_key_of_the_daemon_of_the_web_of_checks_and_of_failures() {
     let page = include_str!("../../../docs/configuration.md");
     for path in keys::every_path() {
-        let key = path.strip_prefix("daemon.").or(path.strip_prefix("failure."));
+        let key = ["daemon.", "web.", "failure."]
+            .iter()
+            .find_map(|table| path.strip_prefix(table));
         if let Some(key) = key {
             assert!(page.contains(&format!("| `{key}` |")), "{key}");
         }

@@ -67,6 +67,30 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// The cause, in a word that never changes.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Hold::TableUnknown(_) => "table_unknown",
+            Hold::FlowsUnknown(_) => "flows_unknown",
+            Hold::CountersUnknown(_) => "counters_unknown",
+            Hold::ObserverBlind => "observer_blind",
+            Hold::CountersFrozen => "counters_frozen",
+            Hold::EntriesLeft(_) => "entries_left",
+            Hold::MigrationNeedsSysctl => "migration_needs_sysctl",
+            Hold::MigrationNeedsFlows => "migration_needs_flows",
+            Hold::SysctlUnknown(_) => "sysctl_unknown",
+            Hold::Floor(_) => "floor",
+            Hold::PinnedFlows(_) => "pinned_flows",
+            Hold::HealthUnknown(_) => "health_unknown",
+            Hold::CheckerSuspected => "checker_suspected",
+            Hold::HoldDown(_) => "hold_down",
+            Hold::FailureAwaited => "failure_awaited",
+            Hold::DeadlinePassed(_) => "deadline_passed",
+            Hold::OtherHand(_) => "other_hand",
+            Hold::ActionFailed(_) => "action_failed",
+        }
+    }
+
     /// Nothing can be concluded; the drain goes on as soon as the evidence is back.
     pub const fn is_unknown_evidence(&self) -> bool {
         matches!(

@@ -62,13 +62,20 @@ pub fn capacity<'a>(
         })
         .collect();
     let missed = of_service.filter(|record| {
-        record.state == State::Removed
+        record.is_missed(now)
             && !(record.forced && forced == Forced::Accepted)
             && record.server != *server
             && !around.others.iter().any(|other| other.server == record.server)
-            && record.removed_at().is_some_and(|at| now.since(at) < MISSED_FOR)
     });
     missed.fold(Capacity::without(full, &others), |capacity, record| {
         capacity.at_least_as_large_as(&record.capacity)
     })
+}
+
+impl Record {
+    /// Its server was removed by us a short while ago: unless it is back in the table, the service still counts as large
+    /// as it was with it.
+    pub fn is_missed(&self, now: Moment) -> bool {
+        self.state == State::Removed && self.removed_at().is_some_and(|at| now.since(at) < MISSED_FOR)
+    }
 }

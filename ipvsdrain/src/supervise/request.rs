@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::failures::ServerHealth;
 use super::journal::{Broken, Filter};
 use super::kernel::{Fault, Listing};
+use super::overview::Overview;
 use super::take_up::JournalCondition;
 use crate::drain::{Changes, Plan, Reason, Record, Refusal, Rules};
 use crate::health::Finding;
@@ -109,6 +110,10 @@ pub enum Command {
     Follow { rules: Box<Rules> },
     List {
         reply: oneshot::Sender<Result<(Listing, Vec<String>), RequestError>>,
+    },
+    /// The table and the health of its servers in one answer. A table that cannot be read is part of it.
+    Overview {
+        reply: oneshot::Sender<Result<Overview, RequestError>>,
     },
 }
 

@@ -178,6 +178,7 @@ impl<K: Kernel> Supervisor<K> {
             Command::Hear { finding } => self.hear(&finding).await,
             Command::Report { finding, reply } => drop(reply.send(self.report(&finding).await)),
             Command::Health { reply } => drop(reply.send(Ok(self.failures.shown(self.kernel.now())))),
+            Command::Overview { reply } => drop(reply.send(Ok(self.overview().await))),
             Command::List { reply } => {
                 let listing = self.kernel.listing().await;
                 let attached = self.kernel.attached();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, ConfigError};
+use crate::config::{self, Config, ConfigError, Settings};
 use crate::supervise::{Command, Handle};
 
 #[derive(Debug)]
@@ -52,8 +52,8 @@ impl Configured {
         };
         match config::read(file) {
             Ok(config) => {
-                if config.settings.daemon != self.current.borrow().settings.daemon {
-                    warn!(file = %file.display(), "what changed in [daemon] is followed from the next start on");
+                for table in waiting(&self.current.borrow().settings, &config.settings) {
+                    warn!(file = %file.display(), "what changed in [{table}] is followed from the next start on");
                 }
                 let rules = Box::new(config.rules.clone());
                 // Whoever took the commands has ended: so does the daemon.
@@ -67,5 +67,37 @@ impl Configured {
                 format!("configuration not reloaded: {refused}")
             }
         }
+    }
+}
+
+/// The tables that are read at the start alone, and are not as they were then.
+fn waiting(before: &Settings, now: &Settings) -> Vec<&'static str> {
+    let tables = [
+        ("daemon", before.daemon != now.daemon),
+        ("web", before.web != now.web),
+    ];
+    let changed = tables.into_iter().filter(|(_, has_changed)| *has_changed);
+    changed.map(|(table, _)| table).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_at_the_start_alone_waits_and_nothing_else_does() {
+        let before = settings("[web]\nlisten = \"off\"");
+        let change = |text: &str| waiting(&before, &settings(text));
+        assert_eq!(change("[web]\nlisten = \"off\""), Vec::<&str>::new());
+        assert_eq!(
+            change("[web]\nlisten = \"off\"\n[maintenance]\nfolder = \"/m\""),
+            Vec::<&str>::new()
+        );
+        assert_eq!(change("[web]\nlisten = \"127.0.0.1:80\""), ["web"]);
+        assert_eq!(change("[daemon]\nlog = \"json\""), ["daemon", "web"]);
     }
 }

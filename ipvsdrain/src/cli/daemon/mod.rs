@@ -1,6 +1,7 @@
 //! `ipvsdrain daemon`: from nothing to serving, and to a bounded end.
 
 mod configured;
+mod exporter;
 mod options;
 mod service_manager;
 
@@ -83,6 +84,7 @@ impl Daemon {
         let supervisor =
             Supervisor::resume(kernel, journal, boot_id, clock::now_unix).with_rules(config.rules);
         let (handle, inbox) = supervisor.handle();
+        let web = exporter::bind(configured.current(), &handle).await?;
         let server = Server::bind(&access, handle.clone()).await?;
         let mut terminate = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
@@ -101,6 +103,7 @@ impl Daemon {
         tokio::select! {
             () = supervisor.run(inbox, stop) => {}
             ended = server.serve() => ended.context("serve the API")?,
+            ended = exporter::serve(web) => ended.context("serve the metrics")?,
             () = beside(&configured, &handle, hang_up) => {}
         }
         for door in [&access.acting, &access.reading] {

@@ -1,0 +1,100 @@
+//! HTTP over TCP, to look at and nothing else: `/metrics` for Prometheus, `/healthz` for whoever watches the daemon.
+//!
+//! Asks the supervisor as any client does. Whoever is to act uses the socket of [`crate::api`].
+
+mod healthz;
+mod scrape;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::metrics::{Lifetime, LifetimeError};
+use crate::supervise::Handle;
+
+/// What the routes share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    handle: Handle,
+    config: watch::Receiver<Config>,
+    lifetime: Arc<Mutex<Lifetime>>,
+}
+
+impl Shared {
+    fn lifetime(&self) -> MutexGuard<'_, Lifetime> {
+        self.lifetime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why it does not listen.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    #[error("cannot listen on {0} for HTTP: {1}; choose another address with `listen` in [web], or \"off\"")]
+    Listen(SocketAddr, std::io::Error),
+    #[error(transparent)]
+    Metrics(#[from] LifetimeError),
+}
+
+/// The bound listener, not serving yet.
+#[derive(Debug)]
+pub struct Web {
+    listener: TcpListener,
+    shared: Shared,
+}
+
+impl Web {
+    /// # Errors
+    /// If the address cannot be listened on.
+    pub async fn bind(
+        address: SocketAddr,
+        handle: Handle,
+        config: watch::Receiver<Config>,
+    ) -> Result<Self, WebError> {
+        let listener = TcpListener::bind(address).await;
+        Ok(Self {
+            listener: listener.map_err(|error| WebError::Listen(address, error))?,
+            shared: Shared {
+                handle,
+                config,
+                lifetime: Arc::new(Mutex::new(Lifetime::new()?)),
+            },
+        })
+    }
+
+    /// Serves until dropped.
+    ///
+    /// # Errors
+    /// If the listener fails for good.
+    pub async fn serve(self) -> std::io::Result<()> {
+        let router = Router::new()
+            .route("/metrics", get(scrape::metrics))
+            .route("/healthz", get(healthz::healthz))
+            .with_state(self.shared.clone());
+        tokio::select! {
+            ended = axum::serve(self.listener, router) => ended,
+            () = keep_count(self.shared) => Ok(()),
+        }
+    }
+}
+
+/// Counts what comes to its end, whether anybody scrapes or not.
+async fn keep_count(shared: Shared) {
+    let mut drains = shared.handle.drains.clone();
+    loop {
+        let records = drains.borrow_and_update().clone();
+        // Before the journal was read there seem to be no drains: a look then would take all of the past for news.
+        if shared.handle.journal.borrow().drains_known {
+            shared.lifetime().see(&records);
+        }
+        if drains.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

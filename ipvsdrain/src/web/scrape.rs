@@ -1,0 +1,35 @@
+//! `GET /metrics`: everything as it is at this moment.
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use crate::clock;
+use crate::metrics::{Format, Sight, families, write};
+use crate::supervise::Command;
+
+pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|header| header.to_str().ok());
+    let format = Format::accepted(accept);
+    // A scrape that shows half of it would say that the rest is gone.
+    let overview = match shared.handle.ask(|reply| Command::Overview { reply }).await {
+        Ok(overview) => overview,
+        Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+    };
+    let drains = shared.handle.drains.borrow().clone();
+    let journal = shared.handle.journal.borrow().clone();
+    let rules = shared.config.borrow().rules.clone();
+    let sight = Sight {
+        now: clock::now(),
+        listing: overview.listing.as_ref().ok(),
+        drains: &drains,
+        health: &overview.health,
+        attached: &overview.attached,
+        journal: &journal,
+        rules: &rules,
+    };
+    let text = write(&families(&sight, &shared.lifetime()), format);
+    ([(CONTENT_TYPE, format.content_type())], text).into_response()
+}
