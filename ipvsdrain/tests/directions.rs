@@ -53,7 +53,7 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
-        &["api", "check", "doctor", "drain", "supervise", "web"],
+        &["api", "check", "doctor", "drain", "health", "supervise", "web"],
         &["clap", "indicatif", "comfy_table", "ratatui", "tokio"],
     ),
 ];

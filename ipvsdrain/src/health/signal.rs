@@ -28,6 +28,8 @@ pub struct Signal {
     cause: String,
     last: Moment,
     stale_at: Moment,
+    /// Before it came to its word it had said *down*.
+    had_failed: bool,
     /// Its word stands until then.
     stands: bool,
     /// Its last word was *down*, also where that went stale since.
@@ -83,6 +85,7 @@ impl Signal {
             cause: String::new(),
             last: at,
             stale_at: at,
+            had_failed: false,
             stands: false,
             was_down: false,
         }
@@ -146,7 +149,7 @@ impl Signal {
             Says::Down => false,
             Says::Unknown => was_seen && !self.was_down,
             Says::Up => {
-                let was_well_before = self.since <= failing.since;
+                let was_well_before = !self.had_failed || self.since <= failing.since;
                 (self.stands || was_seen) && (was_well_before || failing.goes_on_after(self.since, now))
             }
         }
@@ -171,6 +174,7 @@ impl Signal {
     }
 
     fn say(&mut self, word: Says, since: Moment) {
+        self.had_failed = self.was_down;
         self.word = word;
         self.since = since;
         self.was_down = word == Says::Down;
