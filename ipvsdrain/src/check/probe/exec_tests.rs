@@ -46,7 +46,8 @@ async fn the_exit_code_is_the_result() {
 async fn a_command_is_told_what_to_try() {
     let folder = tempfile::tempdir().unwrap();
     let told = folder.path().join("told");
-    let script = format!("env | grep ^IPVSDRAIN_ | sort > {}", told.display());
+    let named = "grep -e ^IPVSDRAIN_CHECK -e ^IPVSDRAIN_SE -e ^IPVSDRAIN_TIMEOUT";
+    let script = format!("env | {named} | sort > {}", told.display());
     assert_eq!(ran(&script, "", PATIENT).await, Outcome::Passed);
     let told = fs::read_to_string(&told).unwrap();
     let expected = "IPVSDRAIN_CHECK=exec\nIPVSDRAIN_SERVER=[2001:db8::5]:53\nIPVSDRAIN_SERVER_ADDRESS=2001:db8::5\n\
