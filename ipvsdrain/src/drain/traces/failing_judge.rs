@@ -135,6 +135,11 @@ impl Failing {
                     State::Restored | State::Yielded => false,
                     State::Removed => record.reason == Reason::Failure,
                     State::Pooled => self.run.model.servers[server].there.is_some(),
+                    // In a slow start it is never at 0 by us: another hand put it there, and the drain is about to yield.
+                    State::Restoring if record.ramp.is_some_and(|ramp| !ramp.turned) => {
+                        let there = self.run.model.servers[server].there;
+                        there.map_or(record.removal.is_some(), |there| there.weight > 0)
+                    }
                     _ => record.removal.is_some() || self.run.model.servers[server].there.is_some(),
                 });
             let truth = &mut self.truths[server];
