@@ -95,6 +95,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
         costs.push(cost);
     }
     let bound = Bound::of(PACE);
+    stage.progress(json!({"by_the_formula": bound}));
     let value = json!({"costs": costs, "bound": bound, "table": table(&costs, &bound)});
     match judge(&costs, &bound) {
         Ok(()) => Ok(value),
