@@ -19,13 +19,6 @@ use crate::process::Process;
 use crate::traffic::Worker;
 use crate::world::{Machine, World};
 
-/// Debian programs that they need.
-pub const PROGRAMS: &[&str] = &[
-    "keepalived/keepalived",
-    "ldirectord/ldirectord",
-    "bind9-dnsutils/dig",
-];
-
 /// A program, and how it is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -43,6 +36,11 @@ impl Peer {
         Peer::KeepalivedInhibit,
         Peer::LdirectordQuiescent,
     ];
+
+    /// Whether it makes the service and its servers by itself, or finds them there.
+    pub const fn makes_service(self) -> bool {
+        !matches!(self, Peer::HairTrigger)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -118,7 +116,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it. keepalived and ldirectord make the service themselves, the other one finds it.
+    /// Starts it. The service must be there, unless the peer makes it.
     pub fn start(peer: Peer, task: &Task, world: &World, wells: &Wells) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a folder for a peer")?;
         let prepare: Prepare = match peer {

@@ -77,7 +77,7 @@ fn flap(peer: Option<Peer>, name: &'static str, minutes: u64) -> Result<Unrest> 
         every: 1,
         look: Look::Wells,
     };
-    if matches!(peer, None | Some(Peer::HairTrigger)) {
+    if !peer.is_some_and(Peer::makes_service) {
         let addresses = world.servers().map(|(_, machine)| machine.address());
         world
             .director()

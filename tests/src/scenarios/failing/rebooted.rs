@@ -120,8 +120,7 @@ fn reboot(way: Way) -> Result<Cost> {
     };
     let service = format!("udp:{VIP}:{PORT}").parse()?;
     let place = world.place(service, REBOOTED, PORT);
-    // keepalived and ldirectord make the service by themselves.
-    if matches!(way, Way::Ipvsdrain | Way::Peer(Peer::HairTrigger)) {
+    if !matches!(way, Way::Peer(peer) if peer.makes_service()) {
         let addresses = world.servers().map(|(_, machine)| machine.address());
         world
             .director()
@@ -179,7 +178,6 @@ fn await_pool(world: &World, places: &[Place]) -> Result<()> {
         let table = world.director().table()?;
         let is_in = |place: &Place| table.iter().any(|row| row.place == *place && row.weight > 0);
         if places.iter().all(is_in) {
-            // ldirectord takes its servers to be unwell until it has checked them.
             return Ok(());
         }
         ensure!(
