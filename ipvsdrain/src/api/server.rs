@@ -26,7 +26,7 @@ use super::view::{Asked, DrainRequest, JournalView, Problem, ProblemKind, Server
 use crate::clock;
 use crate::drain::{Reason, Record, Refusal};
 use crate::supervise::journal::Filter;
-use crate::supervise::{Command, Handle, Order, RequestError, ServerHealth};
+use crate::supervise::{Command, Handle, Order, Overview, RequestError, ServerHealth};
 
 /// A waiting client is answered after this long even if nothing changed.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -109,10 +109,16 @@ fn refuses_to_act(access: &Access) -> Router<Handle> {
 }
 
 async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
-    let (services, attached) = handle.ask(|reply| Command::List { reply }).await?;
+    // Asked at once: the table and what is known of its servers are of one moment.
+    let Overview {
+        listing,
+        attached,
+        health,
+    } = handle.ask(|reply| Command::Overview { reply }).await?;
+    let services = listing.map_err(RequestError::Host)?;
     let drains = handle.drains.borrow().iter().map(DrainView::from).collect();
     let journal = JournalView::of(&handle.journal.borrow(), &services);
-    let health = known(&handle).await?;
+    let health = health.iter().map(|known| view(&handle, known)).collect();
     Ok(Json(Status {
         services,
         drains,
@@ -165,16 +171,12 @@ async fn report(
 }
 
 async fn health(State(handle): State<Handle>) -> Result<Json<HealthList>, Problem> {
-    let servers = known(&handle).await?;
+    let known = handle.ask(|reply| Command::Health { reply }).await?;
+    let servers = known.iter().map(|known| view(&handle, known)).collect();
     Ok(Json(HealthList { servers }))
 }
 
 /// Every server that somebody spoke of.
-async fn known(handle: &Handle) -> Result<Vec<HealthView>, Problem> {
-    let known = handle.ask(|reply| Command::Health { reply }).await?;
-    Ok(known.iter().map(|known| view(handle, known)).collect())
-}
-
 fn view(handle: &Handle, known: &ServerHealth) -> HealthView {
     let drains = handle.drains.borrow();
     let newest = drains
