@@ -12,6 +12,7 @@ mod demo;
 mod dist;
 mod ebpf;
 mod lab;
+mod promtool;
 mod test;
 
 use std::process::ExitCode;

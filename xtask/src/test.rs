@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
+use crate::promtool;
 
 /// Judges nothing, and takes minutes: `cargo xtask lab run observer-cost` prints what it measures.
 const MEASURES: &str = "observer-cost";
@@ -62,6 +63,9 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
         cargo("tests without a kernel", &["test", "--workspace"])?;
         part("the eBPF object is what its source says", || {
             crate::ebpf::run(true)
+        })?;
+        part("the metrics are as promtool wants them", || {
+            promtool::check_metrics(promtool::command()?)
         })?;
     }
     let mut requests = Vec::new();
