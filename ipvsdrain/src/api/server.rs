@@ -114,6 +114,7 @@ async fn status(State(handle): State<Handle>) -> Result<Json<Status>, Problem> {
         listing,
         attached,
         health,
+        ..
     } = handle.ask(|reply| Command::Overview { reply }).await?;
     let services = listing.map_err(RequestError::Host)?;
     let drains = handle.drains.borrow().iter().map(DrainView::from).collect();

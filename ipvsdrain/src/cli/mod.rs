@@ -6,7 +6,6 @@
 mod check_config;
 mod consent;
 mod daemon;
-mod decay;
 mod doctor;
 mod drain;
 pub mod exit;

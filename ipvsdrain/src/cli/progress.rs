@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::decay::{Sample, Samples};
 use super::explain::span;
 use crate::api::DrainView;
-use crate::drain::{Rung, State, Then};
+use crate::drain::{Rung, Sample, Samples, State, Then, silence_left};
 use crate::moment::Moment;
 
 /// Off a terminal, a line whose words stay the same comes no more often than this.
@@ -192,8 +191,8 @@ fn until_quiet(view: &DrainView) -> Option<f64> {
         .live?
         .last_packet
         .filter(|_| view.state == State::Quiet && view.held.is_none())?;
-    let silent = Moment::from_nanos(view.revision).since(last);
-    Some(view.policy.silence().saturating_sub(silent).as_secs_f64())
+    let now = Moment::from_nanos(view.revision);
+    Some(silence_left(&view.policy, last, now).as_secs_f64())
 }
 
 #[cfg(test)]

@@ -102,6 +102,40 @@ pub enum Refusal {
     Policy(#[from] PolicyError),
 }
 
+impl Refusal {
+    /// Every word that [`Refusal::word`] has.
+    pub const WORDS: [&'static str; 11] = [
+        "no_service",
+        "no_server",
+        "table_unknown",
+        "scheduler",
+        "floor",
+        "no_reason",
+        "weight_unknown",
+        "already_draining",
+        "not_over",
+        "nothing_to_restore",
+        "policy",
+    ];
+
+    /// The cause, in a word that never changes.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Refusal::NoService(_) => "no_service",
+            Refusal::NoServer { .. } => "no_server",
+            Refusal::TableUnknown(_) => "table_unknown",
+            Refusal::SchedulerDrops { .. } | Refusal::SchedulerAlwaysDrops { .. } => "scheduler",
+            Refusal::Floor { .. } => "floor",
+            Refusal::ForceNeedsReason => "no_reason",
+            Refusal::WeightUnknown { .. } => "weight_unknown",
+            Refusal::AlreadyDraining { .. } => "already_draining",
+            Refusal::NotOver { .. } => "not_over",
+            Refusal::NothingToRestore { .. } => "nothing_to_restore",
+            Refusal::Policy(_) => "policy",
+        }
+    }
+}
+
 /// What a request is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
@@ -332,4 +366,50 @@ pub fn restore(record: &Record, now: Moment) -> Result<Record, Refusal> {
         next.state = to;
     }
     Ok(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_by_one_of_the_words_that_are_announced() {
+        let service: VirtualService = "udp:10.0.0.1:53".parse().unwrap();
+        let server: RealServer = "10.1.0.5:53".parse().unwrap();
+        let scheduler = || "sh".to_owned();
+        let refusals = [
+            Refusal::NoService(service),
+            Refusal::NoServer { service, server },
+            Refusal::TableUnknown(String::new()),
+            Refusal::SchedulerDrops {
+                service,
+                scheduler: scheduler(),
+            },
+            Refusal::Floor {
+                service,
+                server,
+                shortfall: Shortfall {
+                    capacity: Capacity::default(),
+                    floor: Policy::default().floor,
+                },
+            },
+            Refusal::ForceNeedsReason,
+            Refusal::WeightUnknown { service, server },
+            Refusal::AlreadyDraining {
+                service,
+                server,
+                state: State::Quiet,
+            },
+            Refusal::NotOver { service, server },
+            Refusal::NothingToRestore { service, server },
+        ];
+        let mut words: Vec<&str> = refusals.iter().map(Refusal::word).collect();
+        words.push("policy");
+        assert_eq!(words, Refusal::WORDS);
+        let always = Refusal::SchedulerAlwaysDrops {
+            service,
+            scheduler: scheduler(),
+        };
+        assert_eq!(always.word(), "scheduler");
+    }
 }

@@ -38,6 +38,13 @@ impl AtQuiesce {
             }))
     }
 
+    /// Is it known that no flow began since?
+    pub(super) fn saw_none_begin(self, flows: &Flows) -> bool {
+        flows.rung == Rung::Probes
+            && flows.watched_since == self.watched_since
+            && flows.started <= self.started
+    }
+
     pub(super) fn leaks(self, flows: &Flows, facts: &Facts) -> Option<Leaks> {
         let leaked = flows.started.saturating_sub(self.started);
         (leaked > 0 && flows.watched_since == self.watched_since).then(|| Leaks::explained(leaked, facts))

@@ -12,9 +12,13 @@ mod agreement;
 #[cfg(test)]
 mod borrowing_tests;
 mod changes;
+mod course;
+#[cfg(test)]
+mod course_tests;
 mod deadline;
 #[cfg(test)]
 mod deadline_tests;
+mod decay;
 mod evidence;
 mod facts;
 mod failing;
@@ -63,7 +67,9 @@ mod witness_tests;
 pub use action::{Action, Note};
 pub use admission::{Ground, Refusal, Request, begin, put_back_by_another, recover, restore, take_over};
 pub use changes::Changes;
+pub use course::{Course, silence_left};
 pub use deadline::Overdue;
+pub use decay::{Sample, Samples};
 pub use evidence::Witness;
 pub use facts::{Arrivals, AtZero, Evidence, Facts, Flows, Lacking, Rung, Scheduler, Server, Service, Table};
 pub use failing::{Failure, FailurePolicy, OnFailure};

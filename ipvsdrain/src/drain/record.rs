@@ -153,6 +153,26 @@ impl Record {
         self.state == State::Drained && self.policy.then == Then::Keep
     }
 
+    /// Flows that are live, by all that is known: the observer's, and the connections that the kernel itself has open.
+    pub fn live(&self) -> Option<u64> {
+        let flows = self.observed.flows.and_then(Flows::counted)?;
+        let tcp_open = flows.tcp_open.max(u64::from(self.observed.active));
+        Some(flows.udp + tcp_open + flows.tcp_closing)
+    }
+
+    /// Those among them that began before weight 0. `None` where nobody can tell.
+    pub fn pinned(&self) -> Option<u64> {
+        let live = self.live()?;
+        if live == 0 {
+            return Some(0);
+        }
+        let flows = self.observed.flows?;
+        let leaked_none = self.at_quiesce?.saw_none_begin(&flows);
+        // A watch that began after weight 0 does not know on which side of it an older flow began.
+        let saw_both_sides = flows.watched_since <= self.quiesced_at()?;
+        (leaked_none && saw_both_sides).then_some(live)
+    }
+
     /// When whoever it is for asked for it.
     pub fn asked_at(&self) -> Moment {
         self.taken_over.map_or(self.started_at, |taken| taken.at)

@@ -1,4 +1,5 @@
-//! The few `bpf(2)` calls that aya does not offer: type information of modules, and programs traced by it.
+//! The few `bpf(2)` calls that aya does not offer: type information of modules, programs traced by it, and what such a
+//! program cost.
 //!
 //! Owns all unsafe code of the fentry probe. Each call is one function with safe arguments; none decides anything.
 
@@ -8,8 +9,11 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{
+    bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
+};
 use nix::libc;
 
 /// Room for the verifier's log. Older kernels refuse to load at all where it does not fit.
@@ -103,6 +107,20 @@ pub(super) fn attach(program: &OwnedFd) -> io::Result<OwnedFd> {
     // The kernel's name for it; without a name of a tracepoint it means the function named at loading.
     attr.raw_tracepoint.prog_fd = number(program.as_raw_fd());
     descriptor(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr)
+}
+
+/// How often a program ran and for how long, since it was loaded. Counts while the host wants it counted.
+pub(super) fn runs(program: BorrowedFd<'_>) -> io::Result<(u64, Duration)> {
+    // SAFETY: plain numbers, for all of which zero is valid. Lengths of zero ask for no list, and the kernel wants what it
+    // does not know zero.
+    let mut info: bpf_prog_info = unsafe { mem::zeroed() };
+    let mut attr = zeroed();
+    attr.info.bpf_fd = number(program.as_raw_fd());
+    attr.info.info = (&raw mut info) as u64;
+    attr.info.info_len = length(size_of::<bpf_prog_info>());
+    // The kernel writes to `info`, which is alive and as long as it was told.
+    call(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr)?;
+    Ok((info.run_cnt, Duration::from_nanos(info.run_time_ns)))
 }
 
 /// Gives an object a name in a bpf file system.

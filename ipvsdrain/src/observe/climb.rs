@@ -17,9 +17,7 @@ impl Observer {
     pub(super) fn climb(&mut self, dest: DestKey, watch: Watch) -> Result<(), ObserveError> {
         rights::check()?;
         // What a climb left that was broken off.
-        if let Some(probes) = self.probes.take() {
-            probes.close();
-        }
+        self.let_go();
         let lowest = self.sources.lowest.unwrap_or(Rung::Counters);
         let no_probes = match self.climb_to_probes(dest, watch) {
             Ok(()) => None,
@@ -152,9 +150,7 @@ impl Observer {
             self.intact(),
             Err(ObserveError::IpvsUnloaded | ObserveError::IpvsReloaded)
         ) {
-            if let Some(probes) = self.probes.take() {
-                probes.close();
-            }
+            self.let_go();
             self.watched.clear();
         }
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 
 use aya::Ebpf;
@@ -46,6 +46,11 @@ impl Fentry {
         };
         let program = bpf_calls::load(&entry).map_err(|(fault, log)| refusal(&fault, &log))?;
         Ok(Self { program, link: None })
+    }
+
+    /// The program, and its name in the object.
+    pub(super) fn program(&self) -> (&'static str, BorrowedFd<'_>) {
+        (PROGRAM, self.program.as_fd())
     }
 
     /// Attaching what is attached changes nothing.

@@ -2,6 +2,7 @@
 //!
 //! Owns the choice and its reason in words. Both programs count alike; the kprobe costs more per packet.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use aya::Ebpf;
@@ -115,6 +116,14 @@ impl Chosen {
                 let pinned = link.pin(path).map_err(|error| fault(with_causes(&error)))?;
                 Ok(pinned.into())
             }
+        }
+    }
+
+    /// The program that aya does not know, with its name.
+    pub(super) fn fentry(&self) -> Option<(&'static str, BorrowedFd<'_>)> {
+        match self {
+            Self::Fentry(fentry) => Some(fentry.program()),
+            Self::Kprobe { .. } => None,
         }
     }
 

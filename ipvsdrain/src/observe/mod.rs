@@ -33,6 +33,7 @@ mod seed;
 mod state;
 mod take_up;
 mod tend;
+mod usage;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,7 @@ pub use self::outlook::{Outlook, outlook};
 pub use self::reading::{Arrivals, QuietWindows, Reading};
 pub use self::rights::effective as effective_capabilities;
 pub use self::seed::SeedSummary;
+pub use self::usage::{ProgramRuns, Usage};
 
 use self::facts::FunctionType;
 use self::ladder::Standing;
@@ -112,6 +114,8 @@ pub struct Observer {
     neighbours: BTreeSet<IpAddr>,
     watched: BTreeMap<(VirtualService, RealServer), Watched>,
     last_id: u32,
+    /// What found no room in maps that are gone, and of the kernel's table.
+    untracked: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -169,6 +173,7 @@ impl Observer {
             neighbours: BTreeSet::new(),
             watched: BTreeMap::new(),
             last_id: 0,
+            untracked: 0,
         })
     }
 
@@ -233,6 +238,7 @@ impl Observer {
                     watched.no_room += 1;
                 }
             }
+            self.untracked += watched.no_room;
         }
         watched.seed = Some(summary);
         Ok(())
@@ -244,10 +250,8 @@ impl Observer {
         let Some(watched) = self.watched.remove(&(*service, *server)) else {
             return Ok(());
         };
-        if self.watched.is_empty()
-            && let Some(probes) = self.probes.take()
-        {
-            probes.close();
+        if self.watched.is_empty() {
+            self.let_go();
         }
         match &mut self.probes {
             Some(probes) => probes.unwatch(watch::dest_key(service, server), watched.watch),

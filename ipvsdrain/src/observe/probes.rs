@@ -8,6 +8,7 @@ mod pinned;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
 use aya::programs::links::FdLink;
@@ -81,6 +82,8 @@ pub(super) struct Probes {
     beginnings: Array<MapData, Raw<Beginning>>,
     seal: Array<MapData, Raw<Seal>>,
     messages: EbpfLogger<&'static dyn log::Log>,
+    /// Flows that were entered from the kernel's table and not forgotten since.
+    entered: u64,
 }
 
 impl Probes {
@@ -141,6 +144,7 @@ impl Probes {
             beginnings: map(object, &mut programs, "BEGINNINGS")?,
             seal: map(object, &mut programs, "SEAL")?,
             messages,
+            entered: 0,
             programs,
             neighbours: BTreeSet::new(),
             generation: 0,
@@ -262,7 +266,10 @@ impl Probes {
     pub(super) fn enter(&mut self, key: FlowKey, flow: Flow<u64>) -> Result<bool, ObserveError> {
         const ONLY_NEW: u64 = 1;
         match self.flows.insert(Raw(key), Raw(flow), ONLY_NEW) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.entered += 1;
+                Ok(true)
+            }
             Err(MapError::SyscallError(call)) if call.io_error.raw_os_error() == Some(EEXIST) => Ok(true),
             Err(MapError::SyscallError(call)) if call.io_error.raw_os_error() == Some(E2BIG) => Ok(false),
             Err(fault) => Err(map_fault("entering a flow", &fault)),
@@ -280,11 +287,24 @@ impl Probes {
             .collect();
         for (key, _) in over {
             match self.flows.remove(&key) {
-                Ok(()) | Err(MapError::KeyNotFound) => {}
+                Ok(()) => self.entered = self.entered.saturating_sub(1),
+                Err(MapError::KeyNotFound) => {}
                 Err(fault) => return Err(map_fault("forgetting a flow", &fault)),
             }
         }
         Ok(())
+    }
+
+    /// Flows that were entered and are there. All of them where the programs enter none: on the rung of arrivals.
+    pub(super) fn entered(&self) -> u64 {
+        self.entered
+    }
+
+    /// The programs that this process has loaded, by name.
+    pub(super) fn loaded(&self) -> Vec<(&str, BorrowedFd<'_>)> {
+        let own = self.programs.programs();
+        let own = own.filter_map(|(name, program)| Some((name, program.fd().ok()?.as_fd())));
+        own.chain(self.chosen.as_ref().and_then(Chosen::fentry)).collect()
     }
 
     /// Shows every flow of one watch to `each`, until it answers false. Returns whether all were shown.

@@ -16,7 +16,7 @@ use crate::drain::{
 use crate::forwarding::{Configuration, Forwarding};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
-use crate::observe::{FlowDetail, FlowDetails};
+use crate::observe::{FlowDetail, FlowDetails, Usage};
 
 /// What may go wrong at one call that changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,6 +330,10 @@ impl Kernel for FakeKernel {
 
     fn attached(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        None
     }
 
     fn tidy(&mut self) {}

@@ -9,7 +9,7 @@ use crate::drain::{Evidence, Flows, Lacking, Policy, Rung, Service, Setting, Tab
 use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
-use crate::observe::FlowDetails;
+use crate::observe::{FlowDetails, Usage};
 
 /// An operation on the host failed. The text names the object, the operation, the errno and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,8 @@ pub trait Kernel {
     ) -> Result<FlowDetails, Fault>;
     /// Names of the attached eBPF programs; empty while nothing is watched.
     fn attached(&self) -> Vec<String>;
+    /// How full the observer is and what it costs, without a look at each flow; `None` where there is no observer.
+    fn usage(&self) -> Option<Usage>;
     /// Chores of the observer: its rare messages, its forgotten flows. Called after every round of steps.
     fn tidy(&mut self);
 }

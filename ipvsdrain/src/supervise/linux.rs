@@ -20,7 +20,7 @@ use crate::forwarding::Configuration;
 use crate::identity::{RealServer, VirtualService};
 use crate::ipvs::{self, Destination, Ipvs, Service, ServiceFlags, Stats};
 use crate::moment::Moment;
-use crate::observe::{self, FlowDetails, ObserveError, Observer, QuietWindows, Reading, Sources};
+use crate::observe::{self, FlowDetails, ObserveError, Observer, QuietWindows, Reading, Sources, Usage};
 
 /// This machine, as far as IPVS goes.
 #[derive(Debug)]
@@ -331,6 +331,10 @@ impl Kernel for Linux {
 
     fn attached(&self) -> Vec<String> {
         self.observer.as_ref().map(Observer::attached).unwrap_or_default()
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.observer.as_ref().ok().map(Observer::usage)
     }
 
     fn tidy(&mut self) {

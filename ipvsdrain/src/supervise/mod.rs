@@ -27,9 +27,12 @@ mod supervisor;
 mod supervisor_tests;
 pub mod sysctl;
 mod take_up;
+mod tally;
 mod watch_fault;
 
-pub use crate::observe::{FlowDetail, FlowDetails, Preference, Rung, SeedSummary, Sources, clean};
+pub use crate::observe::{
+    FlowDetail, FlowDetails, Preference, ProgramRuns, Rung, SeedSummary, Sources, Usage, clean,
+};
 pub use failures::ServerHealth;
 pub use kernel::{Fault, Found, Kernel, ListedServer, ListedService, Listing};
 pub use linux::Linux;
@@ -38,3 +41,4 @@ pub use overview::Overview;
 pub use request::{Command, Handle, Order, RequestError};
 pub use supervisor::Supervisor;
 pub use take_up::{JournalCondition, REBOOTED};
+pub use tally::Tally;

@@ -17,6 +17,7 @@ use super::journal::{Filter, Keeper};
 use super::kernel::{Found, Kernel};
 use super::request::{Command, Handle, Order, RequestError};
 use super::take_up::JournalCondition;
+use super::tally::Tally;
 use crate::drain::{
     self, Capacity, Changes, Forced, Ground, Note, Reason, Record, Refusal, Request, Rules, Setting, Table,
     step,
@@ -43,6 +44,7 @@ pub struct Supervisor<K> {
     pub(super) rules: Rules,
     weights: Weights,
     pub(super) failures: Failures,
+    pub(super) tally: Tally,
     pub(super) boot_id: String,
     pub(super) unix_time: fn() -> u64,
     pub(super) records: BTreeMap<Key, Record>,
@@ -60,6 +62,7 @@ impl<K: Kernel> Supervisor<K> {
         let mut supervisor = Self {
             beat: watch::channel(kernel.now()).0,
             failures: Failures::since(kernel.now()),
+            tally: Tally::default(),
             kernel,
             journal: journal.into(),
             rules: Rules::default(),
@@ -195,8 +198,14 @@ impl<K: Kernel> Supervisor<K> {
     }
 
     async fn begin_ordered(&mut self, order: Order) -> Result<Record, RequestError> {
-        let request = self.request(order)?;
-        self.begin(&request).await
+        let begun = match self.request(order) {
+            Ok(request) => self.begin(&request).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        if let Err(error) = &begun {
+            self.tally.refuse(error);
+        }
+        begun
     }
 
     /// The order, with what the configuration says for it.

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::effort::Effort;
 use super::error::JournalError;
 use super::lock::Lock;
 use super::place::{Place, log_of};
 use super::{FILE, Journal};
+use crate::clock;
 use crate::drain::Record;
 use crate::moment::Moment;
 
@@ -31,6 +33,7 @@ pub struct Keeper {
     condition: Condition,
     /// Missing while the folder cannot be written to, and then the journal is not open either.
     lock: Option<Lock>,
+    effort: Effort,
 }
 
 #[derive(Debug)]
@@ -58,6 +61,7 @@ impl Keeper {
                 tried_at: None,
             },
             lock: None,
+            effort: Effort::default(),
         };
         match keeper.open() {
             Ok(()) => {}
@@ -80,9 +84,18 @@ impl Keeper {
         self.fault().map_or(Ok(()), |fault| Err(fault.clone()))
     }
 
+    /// What it took so far.
+    pub fn effort(&self) -> &Effort {
+        &self.effort
+    }
+
     /// Saves a record, see [`Journal::save`]. A failure is a fault of the journal.
     pub fn save(&mut self, record: &Record, now: Moment) -> Result<u64, Broken> {
-        self.with(now, |journal| journal.save(record))
+        // Not `now`, which is the time of the step and stands still during it.
+        let begin = clock::now();
+        let id = self.with(now, |journal| journal.save(record))?;
+        self.effort.committed(clock::now().since(begin));
+        Ok(id)
     }
 
     /// Uses the journal. A failure is a fault of it.
@@ -145,6 +158,7 @@ impl Keeper {
 
     /// From now on it does not work. Said once for each cause.
     fn broke(&mut self, error: &JournalError, tried_at: Option<Moment>) {
+        self.effort.errors += 1;
         let fault = Broken(error.to_string());
         if self.fault() != Some(&fault) {
             warn!("nothing is begun, changed or removed until the journal works: {fault}");
@@ -176,6 +190,7 @@ impl From<Journal> for Keeper {
             path: journal.path.clone(),
             condition: Condition::Works(Box::new(journal)),
             lock: None,
+            effort: Effort::default(),
         }
     }
 }

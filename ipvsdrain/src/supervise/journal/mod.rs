@@ -6,6 +6,7 @@
 //!
 //! A file that is refused keeps its bytes: nothing here repairs, empties or deletes one.
 
+mod effort;
 mod error;
 mod history;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Params, params};
 
+pub use effort::Effort;
 pub use error::JournalError;
 pub use history::Filter;
 pub use keeper::{Broken, Keeper, RETRY_EVERY};

@@ -11,26 +11,28 @@ const WINDOW_SECS: f64 = 60.0;
 const SHORTEST_SECS: f64 = 5.0;
 /// Beyond this it is no help to anybody.
 const FARTHEST_SECS: f64 = 24.0 * 3600.0;
+/// A drain is looked at twice a second, and now and then in between: this many are a minute of that.
+const MOST_SAMPLES: usize = 256;
 /// As good as none.
 const NONE_LEFT: f64 = 0.5;
 
 /// What was counted at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Sample {
+pub struct Sample {
     /// Seconds on any clock that does not jump.
-    pub(super) at: f64,
-    pub(super) live: u64,
+    pub at: f64,
+    pub live: u64,
     /// Packets so far.
-    pub(super) forwarded: u64,
+    pub forwarded: u64,
 }
 
-/// The samples of the last minute.
+/// The samples of the last minute, and no more than [`MOST_SAMPLES`].
 #[derive(Debug, Default)]
-pub(super) struct Samples(VecDeque<Sample>);
+pub struct Samples(VecDeque<Sample>);
 
 impl Samples {
     /// A count that jumps back, as after a restart of the daemon, begins anew.
-    pub(super) fn add(&mut self, sample: Sample) {
+    pub fn add(&mut self, sample: Sample) {
         if let Some(last) = self.0.back() {
             if sample.forwarded < last.forwarded || sample.at < last.at {
                 self.0.clear();
@@ -39,17 +41,18 @@ impl Samples {
             }
         }
         self.0.push_back(sample);
-        while self
-            .0
-            .front()
-            .is_some_and(|first| sample.at - first.at > WINDOW_SECS)
+        while self.0.len() > MOST_SAMPLES
+            || self
+                .0
+                .front()
+                .is_some_and(|first| sample.at - first.at > WINDOW_SECS)
         {
             self.0.pop_front();
         }
     }
 
     /// Between the last two of them.
-    pub(super) fn packets_per_second(&self) -> Option<f64> {
+    pub fn packets_per_second(&self) -> Option<f64> {
         let last = self.0.back()?;
         let before = self.0.iter().rev().nth(1)?;
         let secs = last.at - before.at;
@@ -57,7 +60,7 @@ impl Samples {
     }
 
     /// See [`seconds_to_none`].
-    pub(super) fn seconds_to_none(&self) -> Option<f64> {
+    pub fn seconds_to_none(&self) -> Option<f64> {
         let samples: Vec<Sample> = self.0.iter().copied().collect();
         seconds_to_none(&samples)
     }
@@ -185,5 +188,18 @@ mod tests {
             });
         }
         assert_eq!(kept.0.len(), 61);
+    }
+
+    #[test]
+    fn however_often_it_is_looked_at_the_samples_are_bounded() {
+        let mut kept = Samples::default();
+        for at in 0..100_000_u32 {
+            kept.add(Sample {
+                at: f64::from(at) / 10_000.0,
+                live: 1,
+                forwarded: 0,
+            });
+        }
+        assert_eq!(kept.0.len(), MOST_SAMPLES);
     }
 }
