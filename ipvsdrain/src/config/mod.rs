@@ -3,6 +3,7 @@
 mod keys;
 #[cfg(test)]
 mod refused_tests;
+mod reloads;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use self::keys::{Place, Unknown};
+pub use self::reloads::Reloads;
 pub use self::settings::{
     DEFAULT_LISTEN, DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, Listen, LogFormat, MOST_FLOWS,
     Maintenance, SettingError, Settings, WebSettings,

@@ -162,14 +162,14 @@ impl Record {
 
     /// Those among them that began before weight 0. `None` where nobody can tell.
     pub fn pinned(&self) -> Option<u64> {
-        let live = self.live()?;
+        let (live, quiesced) = (self.live()?, self.quiesced_at()?);
         if live == 0 {
             return Some(0);
         }
         let flows = self.observed.flows?;
         let leaked_none = self.at_quiesce?.saw_none_begin(&flows);
         // A watch that began after weight 0 does not know on which side of it an older flow began.
-        let saw_both_sides = flows.watched_since <= self.quiesced_at()?;
+        let saw_both_sides = flows.watched_since <= quiesced;
         (leaked_none && saw_both_sides).then_some(live)
     }
 

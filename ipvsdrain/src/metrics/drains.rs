@@ -3,6 +3,7 @@
 use prometheus::proto::MetricFamily;
 
 use super::Sight;
+use super::courses::Courses;
 use super::family::{Family, count, flag};
 use super::labels::Labels;
 use crate::drain::{Arrivals, Flows, Outcome, Record, Rung, State};
@@ -19,7 +20,7 @@ const STATES: [State; 8] = [
     State::Yielded,
 ];
 
-pub(super) fn families(sight: &Sight<'_>) -> Vec<MetricFamily> {
+pub(super) fn families(sight: &Sight<'_>, courses: &Courses) -> Vec<MetricFamily> {
     let open: Vec<(Labels, &Record)> = sight
         .drains
         .iter()
@@ -27,6 +28,7 @@ pub(super) fn families(sight: &Sight<'_>) -> Vec<MetricFamily> {
         .map(|record| (Labels::server(&record.service, &record.server), record))
         .collect();
     let mut families = standing(&open, sight.now);
+    families.extend(course(&open, courses, sight.now));
     families.extend(traffic(&open, sight.now));
     families.into_iter().filter_map(Family::finish).collect()
 }
@@ -83,6 +85,33 @@ fn standing(open: &[(Labels, &Record)], now: Moment) -> Vec<Family> {
     vec![state, before, in_state, age, left, overdue, held]
 }
 
+/// How far each has come, and when it is done.
+fn course(open: &[(Labels, &Record)], courses: &Courses, now: Moment) -> Vec<Family> {
+    let mut began = gauge(
+        "began_timestamp_seconds",
+        "When the drain was asked for, in seconds since 1970.",
+    );
+    let mut progress = gauge(
+        "progress_ratio",
+        "Of the most flows that were live at one moment since weight 0, the share that is not any more, 0 to 1.",
+    );
+    let mut left = gauge(
+        "eta_seconds",
+        "Time until the server is proven empty, if its flows go on ending as they did. Absent while that cannot be told.",
+    );
+    for (labels, record) in open {
+        let reason = record.reason.to_string();
+        began.add(
+            &labels.clone().with("reason", reason.as_str()),
+            count(record.asked_unix()),
+        );
+        progress.add_known(labels, courses.progress(record));
+        let secs = courses.left(record, now).map(|left| left.as_secs_f64());
+        left.add_known(labels, secs);
+    }
+    vec![began, progress, left]
+}
+
 /// What is seen of the flows of each. What is not known has no sample: unknown is not 0.
 fn traffic(open: &[(Labels, &Record)], now: Moment) -> Vec<Family> {
     let mut live = gauge(
@@ -92,6 +121,10 @@ fn traffic(open: &[(Labels, &Record)], now: Moment) -> Vec<Family> {
     let mut leaked = gauge(
         "leaked_flows",
         "Flows of the server that began after its weight was 0. Absent where nobody can tell.",
+    );
+    let mut pinned = gauge(
+        "pinned_flows",
+        "Live flows of the server that began before its weight was 0. Absent where nobody can tell.",
     );
     let mut silence = gauge(
         "last_packet_age_seconds",
@@ -127,6 +160,7 @@ fn traffic(open: &[(Labels, &Record)], now: Moment) -> Vec<Family> {
             }
         }
         leaked.add_known(labels, leaks(record).map(count));
+        pinned.add_known(labels, record.pinned().map(count));
         let newest = seen.and_then(|flows| flows.last_packet);
         silence.add_known(labels, newest.map(|at| now.since(at).as_secs_f64()));
         let (sent_on, came_in) = packets(record);
@@ -135,7 +169,7 @@ fn traffic(open: &[(Labels, &Record)], now: Moment) -> Vec<Family> {
         elsewhere.add_known(labels, came_in.map(|packets| count(packets.elsewhere)));
         lost.add_known(labels, came_in.map(|packets| count(packets.lost)));
     }
-    vec![live, leaked, silence, forwarded, arrived, elsewhere, lost]
+    vec![live, leaked, pinned, silence, forwarded, arrived, elsewhere, lost]
 }
 
 /// Only probes see a flow begin, and only after weight 0 there are leaks.

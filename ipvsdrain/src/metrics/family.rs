@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::labels::Labels;
 
@@ -61,7 +61,32 @@ impl Family {
         self.family.mut_metric().push(metric);
     }
 
-    /// The same, for a value that may not be known: then there is no sample.
+    /// A histogram without labels: `up_to` has each bound with how many were no larger, then come their number and sum.
+    pub(super) fn histogram(
+        name: &str,
+        help: &str,
+        up_to: impl Iterator<Item = (f64, u64)>,
+        number: u64,
+        sum: f64,
+    ) -> MetricFamily {
+        let buckets = up_to.map(|(bound, number)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(number);
+            bucket
+        });
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets.collect());
+        histogram.set_sample_count(number);
+        histogram.set_sample_sum(sum);
+        let mut metric = Metric::default();
+        metric.set_histogram(histogram);
+        let mut family = Self::of(name, help, MetricType::HISTOGRAM).family;
+        family.mut_metric().push(metric);
+        family
+    }
+
+    /// As [`Family::add`], for a value that may not be known: then there is no sample.
     pub(super) fn add_known(&mut self, labels: &Labels, value: Option<f64>) {
         if let Some(value) = value {
             self.add(labels, value);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Format, Lifetime, Sight, families, write};
+use super::{Format, Lifetime, Sight, families, of_the_process, write};
+use crate::config::Reloads;
 use crate::drain::{
     Arrivals, Capacity, Failure, Flows, Hold, Leaks, Loan, Observed, Outcome, Overdue, Policy, Reason,
     Record, Rules, Rung, Shortfall, Stance, State, Transition,
@@ -12,7 +13,9 @@ use crate::drain::{
 use crate::forwarding::{Configuration, Forwarding};
 use crate::health::{Belief, Health, Says, Verdict, Word};
 use crate::moment::Moment;
-use crate::supervise::{JournalCondition, ListedServer, ListedService, Listing, ServerHealth};
+use crate::supervise::{
+    JournalCondition, ListedServer, ListedService, Listing, ProgramRuns, ServerHealth, Tally, Usage,
+};
 
 pub(super) const DNS: &str = "udp:10.0.0.1:53";
 pub(super) const WEB: &str = "tcp:[2001:db8::1]:443";
@@ -28,6 +31,9 @@ pub(super) struct Scene {
     pub(super) attached: Vec<String>,
     pub(super) journal: JournalCondition,
     pub(super) rules: Rules,
+    pub(super) usage: Option<Usage>,
+    pub(super) tally: Tally,
+    pub(super) reloads: Reloads,
     pub(super) lifetime: Lifetime,
 }
 
@@ -44,6 +50,14 @@ impl Scene {
                 drains_known: true,
             },
             rules: Rules::default(),
+            usage: Some(Usage {
+                flows: Some(0),
+                capacity: 262_144,
+                untracked: 0,
+                programs: Vec::new(),
+            }),
+            tally: Tally::default(),
+            reloads: Reloads::since(1_700_000_000),
             lifetime: Lifetime::new().unwrap(),
         }
     }
@@ -57,11 +71,16 @@ impl Scene {
             attached: &self.attached,
             journal: &self.journal,
             rules: &self.rules,
+            usage: self.usage.as_ref(),
+            tally: &self.tally,
+            reloads: self.reloads,
         }
     }
 
     pub(super) fn text(&self, format: Format) -> String {
-        write(&families(&self.sight(), &self.lifetime), format)
+        let mut families = families(&self.sight(), &self.lifetime);
+        families.extend(of_the_process());
+        write(&families, format)
     }
 }
 
@@ -292,6 +311,32 @@ pub(super) fn word(source: &str, says: Says) -> Word {
     }
 }
 
+fn usage() -> Usage {
+    let program = |name: &str, number| ProgramRuns {
+        name: name.to_owned(),
+        number,
+        lasted: Duration::from_nanos(300 * number),
+    };
+    Usage {
+        flows: Some(12),
+        capacity: 262_144,
+        untracked: 3,
+        programs: vec![program("arrivals_tc", 5000), program("conn_put_fentry", 4000)],
+    }
+}
+
+/// The drains 10 s ago, when more flows were live.
+fn before(drains: &[Record]) -> Vec<Record> {
+    let mut drains = drains.to_vec();
+    for observed in drains.iter_mut().map(|record| &mut record.observed) {
+        observed.at = Some(Moment::from_secs(989));
+        if let Some(flows) = &mut observed.flows {
+            flows.udp += 4;
+        }
+    }
+    drains
+}
+
 /// All of it.
 pub(super) fn scene() -> Scene {
     let down = Verdict::Down {
@@ -335,8 +380,22 @@ pub(super) fn scene() -> Scene {
         attached: vec!["ip_vs_conn_put".to_owned()],
         ..Scene::empty()
     };
-    scene.drains[1].at_quiesce =
-        serde_json::from_value(json!({"watched_since": Moment::from_secs(940), "started": 0})).unwrap();
+    for drain in [1, 4] {
+        scene.drains[drain].at_quiesce =
+            serde_json::from_value(json!({"watched_since": Moment::from_secs(940), "started": 0})).unwrap();
+    }
+    scene.drains[1].observed.flows = Some(Flows {
+        started: 2,
+        ..flows(Rung::Probes)
+    });
+    scene.usage = Some(usage());
+    scene.tally.refused.insert("floor", 2);
+    for millis in [1, 4, 9000] {
+        scene.tally.journal.committed(Duration::from_millis(millis));
+    }
+    scene.reloads.take(1_700_000_300);
+    scene.reloads.refuse();
+    scene.lifetime.see(&before(&scene.drains));
     scene.lifetime.see(&scene.drains);
     scene.drains.extend(over());
     scene.lifetime.see(&scene.drains);

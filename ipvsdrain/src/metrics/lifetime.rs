@@ -1,4 +1,5 @@
-//! What is counted while the daemon runs: drains that came to their end, what they cost, how long they took.
+//! What is counted while the daemon runs: drains that came to their end, what they cost, how long they took. Beside that
+//! it remembers how those went that are under way.
 //!
 //! Every sample there may be is there from the start, with 0: what appears with its first 1 has not risen for Prometheus.
 
@@ -7,6 +8,7 @@ use std::collections::HashSet;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
+use super::courses::Courses;
 use crate::drain::{Outcome, Reason, Record, State};
 
 /// Of a drain's duration, in seconds: from at once to half a day.
@@ -37,6 +39,7 @@ pub struct Lifetime {
     failures: IntCounterVec,
     /// The drains whose end is counted, or was there at the first look. `None` before that.
     known: Option<HashSet<u64>>,
+    courses: Courses,
 }
 
 /// Two of the names are the same, or one is no name.
@@ -74,6 +77,7 @@ impl Lifetime {
             )?,
             failures: IntCounterVec::new(failures, &["source"])?,
             known: None,
+            courses: Courses::default(),
         };
         let registry = &lifetime.registry;
         registry.register(Box::new(lifetime.finished.clone()))?;
@@ -105,6 +109,7 @@ impl Lifetime {
     /// Looks at the newest drain of each server, whenever one has changed. What was over at the first look is not
     /// counted; nor is the end of a drain that has had one before, as when a removed server is put back.
     pub fn see(&mut self, records: &[Record]) {
+        self.courses.see(records);
         let over = || records.iter().filter(|record| record.is_over());
         let Some(known) = &mut self.known else {
             self.known = Some(over().map(|record| record.id).collect());
@@ -139,6 +144,10 @@ impl Lifetime {
             let known = SOURCES.into_iter().find(|source| *source == kind);
             self.failures.with_label_values(&[known.unwrap_or("other")]).inc();
         }
+    }
+
+    pub(super) fn courses(&self) -> &Courses {
+        &self.courses
     }
 
     pub(super) fn families(&self) -> Vec<MetricFamily> {

@@ -5,6 +5,8 @@
 //! many flows there are. `docs/metrics.md` lists all of it.
 
 mod capacity;
+mod counts;
+mod courses;
 mod daemon;
 mod drains;
 mod evidence;
@@ -16,8 +18,10 @@ mod labels;
 mod lifetime;
 #[cfg(test)]
 mod lifetime_tests;
+mod observer;
 #[cfg(test)]
 mod page_tests;
+mod process;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -28,11 +32,13 @@ use std::collections::HashMap;
 use prometheus::proto::MetricFamily;
 
 pub use self::lifetime::{Lifetime, LifetimeError};
+pub use self::process::of_the_process;
 pub use self::text::{Format, write};
+use crate::config::Reloads;
 use crate::drain::{Record, Rules};
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
-use crate::supervise::{JournalCondition, Listing, ServerHealth};
+use crate::supervise::{JournalCondition, Listing, ServerHealth, Tally, Usage};
 
 /// All that one scrape shows.
 #[derive(Debug)]
@@ -47,6 +53,10 @@ pub struct Sight<'a> {
     pub attached: &'a [String],
     pub journal: &'a JournalCondition,
     pub rules: &'a Rules,
+    /// `None` where nothing can be observed.
+    pub usage: Option<&'a Usage>,
+    pub tally: &'a Tally,
+    pub reloads: Reloads,
 }
 
 /// The drains of a sight by their servers, so that none is looked for one by one.
@@ -66,11 +76,13 @@ pub fn families(sight: &Sight<'_>, lifetime: &Lifetime) -> Vec<MetricFamily> {
     let by_server = sight.by_server();
     let mut families = Vec::new();
     families.extend(servers::families(sight));
-    families.extend(drains::families(sight));
+    families.extend(drains::families(sight, lifetime.courses()));
     families.extend(capacity::families(sight, &by_server));
     families.extend(evidence::families(sight));
     families.extend(health::families(sight, &by_server));
     families.extend(daemon::families(sight, &by_server));
+    families.extend(observer::families(sight));
+    families.extend(counts::families(sight));
     families.extend(lifetime.families());
     families.sort_by(|one, other| one.name().cmp(other.name()));
     families

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::families;
 use super::fixture::scene;
+use super::{families, of_the_process};
 use prometheus::proto::MetricType;
 
 const PAGE: &str = include_str!("../../../docs/metrics.md");
@@ -32,7 +32,9 @@ fn labels(cell: &str) -> BTreeSet<String> {
 }
 
 fn on_the_page() -> Described {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `ipvsdrain_"));
+    let rows = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| `ipvsdrain_") || line.starts_with("| `process_"));
     let mut described = Described::new();
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
@@ -52,7 +54,8 @@ fn on_the_page() -> Described {
 
 fn rendered() -> Described {
     let scene = scene();
-    let families = families(&scene.sight(), &scene.lifetime);
+    let mut families = families(&scene.sight(), &scene.lifetime);
+    families.extend(of_the_process());
     let describe = |family: &prometheus::proto::MetricFamily| {
         let kind = match family.get_field_type() {
             MetricType::COUNTER => "counter",

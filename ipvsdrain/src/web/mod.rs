@@ -15,7 +15,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, Reloads};
 use crate::metrics::{Lifetime, LifetimeError};
 use crate::supervise::Handle;
 
@@ -24,6 +24,7 @@ use crate::supervise::Handle;
 pub(crate) struct Shared {
     handle: Handle,
     config: watch::Receiver<Config>,
+    reloads: watch::Receiver<Reloads>,
     lifetime: Arc<Mutex<Lifetime>>,
 }
 
@@ -56,6 +57,7 @@ impl Web {
         address: SocketAddr,
         handle: Handle,
         config: watch::Receiver<Config>,
+        reloads: watch::Receiver<Reloads>,
     ) -> Result<Self, WebError> {
         let listener = TcpListener::bind(address).await;
         Ok(Self {
@@ -63,6 +65,7 @@ impl Web {
             shared: Shared {
                 handle,
                 config,
+                reloads,
                 lifetime: Arc::new(Mutex::new(Lifetime::new()?)),
             },
         })

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Shared;
 use crate::clock;
-use crate::metrics::{Format, Sight, families, write};
+use crate::metrics::{Format, Sight, families, of_the_process, write};
 use crate::supervise::Command;
 
 pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
@@ -29,7 +29,12 @@ pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) ->
         attached: &overview.attached,
         journal: &journal,
         rules: &rules,
+        usage: overview.usage.as_ref(),
+        tally: &overview.tally,
+        reloads: *shared.reloads.borrow(),
     };
-    let text = write(&families(&sight, &shared.lifetime()), format);
+    let mut families = families(&sight, &shared.lifetime());
+    families.extend(of_the_process());
+    let text = write(&families, format);
     ([(CONTENT_TYPE, format.content_type())], text).into_response()
 }

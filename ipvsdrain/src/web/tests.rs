@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{Web, WebError};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Reloads};
 use crate::moment::Moment;
 use crate::supervise::fake_kernel::FakeKernel;
 use crate::supervise::journal::{FILE, Keeper};
@@ -38,7 +38,10 @@ async fn with_web<F: Future<Output = ()>>(
     let supervisor = Supervisor::resume(kernel, keeper, "boot".to_owned(), || 0);
     let (handle, inbox) = supervisor.handle();
     let (_config, configured) = watch::channel(Config::default());
-    let web = Web::bind(ANY_PORT, handle.clone(), configured).await.unwrap();
+    let (_reloads, reloads) = watch::channel(Reloads::since(0));
+    let web = Web::bind(ANY_PORT, handle.clone(), configured, reloads)
+        .await
+        .unwrap();
     let address = web.listener.local_addr().unwrap();
     // Boxed for its size.
     let running = Box::pin(supervisor.run(inbox, std::future::pending()));
@@ -155,7 +158,8 @@ async fn a_loop_that_hangs_is_not_healthy() {
 async fn an_address_that_is_taken_is_named() {
     with_web(lively(), "", |address, handle| async move {
         let (_config, configured) = watch::channel(Config::default());
-        let taken = Web::bind(address, handle, configured).await.unwrap_err();
+        let (_reloads, reloads) = watch::channel(Reloads::since(0));
+        let taken = Web::bind(address, handle, configured, reloads).await.unwrap_err();
         assert!(
             matches!(taken, WebError::Listen(at, _) if at == address),
             "{taken}"

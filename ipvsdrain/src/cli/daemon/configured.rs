@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, ConfigError, Settings};
+use crate::clock;
+use crate::config::{self, Config, ConfigError, Reloads, Settings};
 use crate::supervise::{Command, Handle};
 
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(super) struct Configured {
     /// `None`: there is no file, and no one asked for one.
     file: Option<PathBuf>,
     current: watch::Sender<Config>,
+    reloads: watch::Sender<Reloads>,
 }
 
 impl Configured {
@@ -28,11 +30,16 @@ impl Configured {
         Ok(Self {
             file,
             current: watch::channel(config).0,
+            reloads: watch::channel(Reloads::since(clock::now_unix())).0,
         })
     }
 
     pub(super) fn current(&self) -> watch::Receiver<Config> {
         self.current.subscribe()
+    }
+
+    pub(super) fn reloads(&self) -> watch::Receiver<Reloads> {
+        self.reloads.subscribe()
     }
 
     /// Says which file it is.
@@ -59,10 +66,13 @@ impl Configured {
                 // Whoever took the commands has ended: so does the daemon.
                 drop(handle.commands.send(Command::Follow { rules }).await);
                 self.current.send_replace(config);
+                self.reloads
+                    .send_modify(|reloads| reloads.take(clock::now_unix()));
                 info!(file = %file.display(), "configuration reloaded: drains from now on follow it");
                 "configuration reloaded".to_owned()
             }
             Err(refused) => {
+                self.reloads.send_modify(Reloads::refuse);
                 error!("configuration not reloaded, nothing has changed: {refused}");
                 format!("configuration not reloaded: {refused}")
             }

@@ -1,21 +1,22 @@
 //! Where the daemon can be looked at over HTTP, as its configuration says.
 
-use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::config::{Config, DEFAULT_LISTEN, Listen};
+use super::configured::Configured;
+use crate::config::{DEFAULT_LISTEN, Listen};
 use crate::supervise::Handle;
 use crate::web::{Web, WebError};
 
 /// Listens, or not: `None` where that is not wanted, or not said and not possible.
-pub(super) async fn bind(config: watch::Receiver<Config>, handle: &Handle) -> Result<Option<Web>, WebError> {
+pub(super) async fn bind(configured: &Configured, handle: &Handle) -> Result<Option<Web>, WebError> {
+    let config = configured.current();
     let listen = config.borrow().settings.web.listen;
     let address = match listen {
         Some(Listen::Off) => return Ok(None),
         Some(Listen::At(address)) => address,
         None => DEFAULT_LISTEN,
     };
-    let bound = Web::bind(address, handle.clone(), config).await;
+    let bound = Web::bind(address, handle.clone(), config, configured.reloads()).await;
     or_without(listen, bound).inspect(|web| {
         if web.is_some() {
             info!(%address, "metrics");

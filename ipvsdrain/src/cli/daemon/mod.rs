@@ -84,7 +84,7 @@ impl Daemon {
         let supervisor =
             Supervisor::resume(kernel, journal, boot_id, clock::now_unix).with_rules(config.rules);
         let (handle, inbox) = supervisor.handle();
-        let web = exporter::bind(configured.current(), &handle).await?;
+        let web = exporter::bind(&configured, &handle).await?;
         let server = Server::bind(&access, handle.clone()).await?;
         let mut terminate = listen(SignalKind::terminate())?;
         let mut interrupt = listen(SignalKind::interrupt())?;
