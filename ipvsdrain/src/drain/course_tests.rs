@@ -98,7 +98,7 @@ fn the_time_left_is_told_while_flows_end_and_while_the_silence_lasts() {
     assert_eq!(record.state, State::Quiet);
     let silence = record.policy.silence();
     let second = Duration::from_secs(1);
-    assert_eq!(course.left(&record, at(3)), Some(silence - second));
+    assert_eq!(course.left(&record, at(3)), Some(silence.saturating_sub(second)));
     assert_eq!(course.left(&record, at(999)), Some(Duration::ZERO));
     record.observed.held = Some(Hold::ObserverBlind);
     assert_eq!(course.left(&record, at(3)), None);

@@ -1,6 +1,7 @@
 //! `flow-table-full`: packets whose flow finds no room are counted one by one, and a drain that missed a flow is held
-//! and says so, however silent the rest becomes.
+//! and says so, however silent the rest becomes. How full it is and what the programs cost is told as well.
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -26,6 +27,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const PORT: u16 = 5300;
 /// Exit code of a wait that was over while the evidence was unknown.
 const UNKNOWN: i32 = 6;
+/// Whether the kernel counts the runs of programs.
+const STATS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 
 fn run(_stage: &mut Stage) -> Result<Value> {
     let untracked = untracked().context("what the observer reads")?;
@@ -49,6 +52,7 @@ fn untracked() -> Result<u64> {
     let mut observer = director.machine().within(|| Observer::prepare(&sources))?;
     observer.watch(&place.service, &place.server)?;
     let mut flood = Flood::open(&world, PORT)?;
+    fs::write(STATS, "1").context(STATS)?;
     flood.send(0..FLOWS)?;
     let window = QuietWindows::LONGEST;
     let quiet = QuietWindows {
@@ -64,6 +68,28 @@ fn untracked() -> Result<u64> {
     ensure!(
         reading.untracked == u64::from(FLOWS - ROOM),
         "{FLOWS} packets came, of a flow each: {reading:?}"
+    );
+    let usage = observer.usage();
+    fs::write(STATS, "0").context(STATS)?;
+    ensure!(
+        (usage.flows, usage.capacity, usage.untracked) == (Some(ROOM.into()), ROOM.into(), reading.untracked),
+        "{usage:?} does not fit {reading:?}"
+    );
+    let probe = usage
+        .programs
+        .iter()
+        .find(|program| program.name.contains("conn_put"));
+    ensure!(
+        probe.is_some_and(|probe| probe.number >= FLOWS.into() && !probe.lasted.is_zero()),
+        "the probe ran for each of {FLOWS} packets: {usage:?}"
+    );
+    let uncounted = observer.usage().programs;
+    ensure!(uncounted.is_empty(), "the host does not count: {uncounted:?}");
+    observer.unwatch(&place.service, &place.server)?;
+    let idle = observer.usage();
+    ensure!(
+        (idle.flows, idle.untracked) == (Some(0), reading.untracked),
+        "what found no room is forgotten with the watch: {idle:?}"
     );
     Ok(reading.untracked)
 }
