@@ -43,6 +43,7 @@ mod plan;
 mod policy;
 mod pool;
 mod record;
+mod refusal;
 mod removal;
 mod restoring;
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod traces;
 mod witness_tests;
 
 pub use action::{Action, Note};
-pub use admission::{Ground, Refusal, Request, begin, put_back_by_another, recover, restore, take_over};
+pub use admission::{Ground, Request, begin, put_back_by_another, recover, restore, take_over};
 pub use changes::Changes;
 pub use course::{Course, silence_left};
 pub use deadline::Overdue;
@@ -87,6 +88,7 @@ pub use policy::{
 };
 pub use pool::{Forced, capacity};
 pub use record::{Observed, Reason, Record, Removal, Seen, TakenOver, Transition};
+pub use refusal::Refusal;
 pub use restoring::Ramp;
 pub use rules::{Adopt, Adopted, Match, Rule, Rules};
 pub use stance::{Stance, failure, stance};

@@ -1,9 +1,10 @@
 //! A plan: what would become of a request for a drain. Admission itself decides; nothing begins. Pure.
 
-use super::admission::{self, Ground, Refusal, Request};
+use super::admission::{self, Ground, Request};
 use super::floor::Capacity;
 use super::hazards::{Hazard, Outlook, hazards};
 use super::policy::Policy;
+use super::refusal::Refusal;
 use crate::identity::{RealServer, VirtualService};
 use crate::moment::Moment;
 

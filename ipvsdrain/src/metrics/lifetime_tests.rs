@@ -1,6 +1,7 @@
 //! What is counted of drains that end, and how often.
 
-use super::fixture::{over, scene};
+use super::everything::scene;
+use super::fixture::over;
 use super::{Format, Lifetime, write};
 use crate::drain::{Record, State};
 

@@ -9,6 +9,8 @@ mod counts;
 mod courses;
 mod daemon;
 mod drains;
+#[cfg(test)]
+mod everything;
 mod evidence;
 mod family;
 #[cfg(test)]

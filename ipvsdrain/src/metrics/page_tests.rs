@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fixture::scene;
+use super::everything::scene;
 use super::{families, of_the_process};
 use prometheus::proto::MetricType;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Format;
-use super::fixture::{DNS, Scene, WEB, drain, health, listed, scene, word};
+use super::everything::scene;
+use super::fixture::{DNS, Scene, WEB, drain, health, listed, word};
 use super::health::MOST_SOURCES;
 use crate::drain::{Record, Stance, State};
 use crate::health::{Says, Verdict};

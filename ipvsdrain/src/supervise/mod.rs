@@ -18,6 +18,7 @@ pub mod journal;
 mod journal_fault_tests;
 mod kernel;
 mod linux;
+mod ordered;
 mod overview;
 mod planning;
 mod release;
