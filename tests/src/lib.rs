@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod daemon;
+pub mod dashboards;
 pub mod dns;
 pub mod documents;
 pub mod ground;

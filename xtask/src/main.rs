@@ -1,4 +1,4 @@
-//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test | dist`.
+//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test | dashboards | dist`.
 //!
 //! Owns the verbs' names only; each verb lives in a folder or file of its own.
 
@@ -7,6 +7,7 @@
 
 mod bench;
 mod cache;
+mod dashboards;
 mod debian;
 mod demo;
 mod dist;
@@ -44,6 +45,9 @@ enum Verb {
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost
     Demo(demo::Demo),
+    /// Makes the Grafana dashboard, and prints what it and the rules ask Prometheus
+    #[command(subcommand)]
+    Dashboards(dashboards::Verb),
     /// Makes the Debian package and the archive of a release build, in target/dist
     Dist,
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Test(test) => test::run(&test),
         Verb::Bench(verb) => bench::serve(&verb),
         Verb::Demo(demo) => demo.run(),
+        Verb::Dashboards(verb) => dashboards::serve(&verb),
         Verb::Dist => dist::run(),
     };
     ended.unwrap_or_else(|error| {
