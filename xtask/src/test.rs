@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
-use crate::promtool;
+use crate::{dashboards, promtool};
 
 /// Judges nothing, and takes minutes: `cargo xtask lab run observer-cost` prints what it measures.
 const MEASURES: &str = "observer-cost";
@@ -67,6 +67,10 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
         part("the metrics are as promtool wants them", || {
             promtool::check_metrics(promtool::command()?)
         })?;
+        part(
+            "Prometheus takes the rules, and Grafana the dashboard",
+            dashboards::check,
+        )?;
     }
     let mut requests = Vec::new();
     // 5.10 plays its own rows of them, on its own rungs: nobody can play them in its stead.

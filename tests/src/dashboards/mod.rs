@@ -183,7 +183,8 @@ fn only_while(expr: &str) -> Option<&'static str> {
     known.map(|(_, reason)| *reason)
 }
 
-fn with_everything(expr: &str, dashboard: &Value) -> String {
+/// The expression with variables replaced by what matches everything.
+pub fn with_everything(expr: &str, dashboard: &Value) -> String {
     let mut expr = expr.to_owned();
     for built_in in ["__rate_interval", "__interval", "__range"] {
         expr = expr.replace(&format!("${built_in}"), "1m");
@@ -203,7 +204,7 @@ fn with_everything(expr: &str, dashboard: &Value) -> String {
 }
 
 /// What a query of a variable asks Prometheus: `query_result(EXPR)`, `label_values(SERIES, LABEL)`.
-fn inside(query: &str) -> &str {
+pub fn inside(query: &str) -> &str {
     let argument = |function: &str| query.strip_prefix(function)?.strip_suffix(')');
     if let Some(expr) = argument("query_result(") {
         return expr;

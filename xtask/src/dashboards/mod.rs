@@ -1,13 +1,18 @@
 //! What `dashboards/` holds: the Grafana dashboard made from source, and everything that must be true of it and of the
 //! rules for Prometheus.
 //!
-//! Owns the verbs; [`grafana`] makes the dashboard, [`queries`] finds what is asked.
+//! Owns the verbs; [`grafana`] makes the dashboard, [`queries`] finds what is asked, [`rules`] and [`schema`] have it judged by
+//! promtool and by Grafana's published types. What text alone can tell is in the tests.
 
 mod grafana;
 // The lab runs the same queries against a real Prometheus; compiling the same file keeps both in step.
 #[path = "../../../tests/src/dashboards/mod.rs"]
 #[allow(dead_code, reason = "this side reads more of some things and less of others")]
 mod queries;
+mod rules;
+mod schema;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::path::PathBuf;
@@ -22,6 +27,8 @@ use crate::cache;
 pub enum Verb {
     /// Writes dashboards/ipvsdrain.json from its source in xtask/src/dashboards/grafana
     Make,
+    /// Has promtool and Grafana's published types judge the rules and the dashboard
+    Check,
     /// Prints every query of the dashboard and the rules, a JSON object a line
     Queries,
 }
@@ -29,6 +36,7 @@ pub enum Verb {
 pub fn serve(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Make => make()?,
+        Verb::Check => check()?,
         Verb::Queries => {
             for query in queries::queries()? {
                 println!(
@@ -39,6 +47,13 @@ pub fn serve(verb: &Verb) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Rules and dashboard are what Prometheus and Grafana take.
+pub fn check() -> anyhow::Result<()> {
+    rules::check(&folder().join("rules"))?;
+    rules::parse(&queries::queries()?)?;
+    schema::check(queries::DASHBOARD)
 }
 
 fn folder() -> PathBuf {

@@ -217,7 +217,7 @@ fn run_command(exec: &Exec) -> anyhow::Result<ExitCode> {
 }
 
 fn fetch(kernels: Vec<KernelChoice>) -> anyhow::Result<ExitCode> {
-    host_tools::ensure_present()?;
+    host_tools::ensure_present("the lab", &host_tools::EMULATOR)?;
     let binaries = binaries::build()?;
     let all: Vec<_> = scenarios::all()?
         .into_iter()

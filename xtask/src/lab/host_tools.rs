@@ -1,16 +1,16 @@
-//! The tools the lab needs on this machine, and how to get them.
+//! The tools the lab and the tests need on this machine, and how to get them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-/// Program and the Debian package that has it.
-const TOOLS: [(&str, &str); 1] = [("qemu-system-x86_64", "qemu-system-x86")];
+/// What boots a kernel: the program and the Debian package that has it.
+pub const EMULATOR: [(&str, &str); 1] = [("qemu-system-x86_64", "qemu-system-x86")];
 
 /// Makes sure that every tool is there: installs it as root, else says what to install.
-pub fn ensure_present() -> anyhow::Result<()> {
-    let packages: Vec<_> = TOOLS
+pub fn ensure_present(needed_by: &str, tools: &[(&str, &str)]) -> anyhow::Result<()> {
+    let packages: Vec<_> = tools
         .iter()
         .filter(|(program, _)| find(program).is_none())
         .map(|(_, package)| *package)
@@ -21,12 +21,12 @@ pub fn ensure_present() -> anyhow::Result<()> {
     let remedy = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     ensure!(
         nix::unistd::geteuid().is_root(),
-        "the lab needs more programs on this machine. As root: {remedy}"
+        "{needed_by} needs more programs on this machine. As root: {remedy}"
     );
-    eprintln!("lab: installing {}", packages.join(", "));
+    eprintln!("{needed_by}: installing {}", packages.join(", "));
     apt_get(&["update"])?;
     apt_get(&[&["install", "--yes", "--no-install-recommends"], &packages[..]].concat())?;
-    for (program, package) in TOOLS {
+    for (program, package) in tools {
         ensure!(
             find(program).is_some(),
             "{package} is installed, but {program} is not on PATH"

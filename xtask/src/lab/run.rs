@@ -89,7 +89,7 @@ static PREPARING: Mutex<()> = Mutex::new(());
 
 fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
     let _alone = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
-    host_tools::ensure_present()?;
+    host_tools::ensure_present("the lab", &host_tools::EMULATOR)?;
     let binaries = binaries::build()?;
     let mut wanted = request.programs.clone();
     wanted.extend(scenarios::programs_of(&binaries, &request.scenarios)?);

@@ -211,7 +211,7 @@ fn evidence() -> Vec<Panel> {
 
 fn all() -> Panel {
     table(
-        "Drains under way",
+        "Each drain under way",
         "All that are chosen above. A click on a heading sorts.",
         &[
             ("instance", "Instance"),
