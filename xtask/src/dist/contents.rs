@@ -45,10 +45,10 @@ pub fn lay_out(root: &Path, binary: &Path) -> anyhow::Result<()> {
         let name = from.file_name().context("a page without a name")?;
         copy(&from, &root.join(DOCUMENTATION).join("docs").join(name))?;
     }
-    let dashboards = workspace.join("dashboards");
-    if dashboards.is_dir() {
-        copy_tree(&dashboards, &root.join("usr/share/ipvsdrain/dashboards"))?;
-    }
+    copy_tree(
+        &workspace.join("dashboards"),
+        &root.join("usr/share/ipvsdrain/dashboards"),
+    )?;
     let program = root.join(BINARY);
     make_parent(&program)?;
     run_for(
@@ -177,8 +177,13 @@ mod tests {
             "usr/lib/systemd/system/ipvsdrain.service",
             "usr/lib/sysusers.d/ipvsdrain.conf",
             "usr/share/doc/ipvsdrain/copyright",
+            "usr/share/doc/ipvsdrain/docs/alerts.md",
             "usr/share/doc/ipvsdrain/docs/decision.md",
             "usr/share/doc/ipvsdrain/docs/packages.md",
+            "usr/share/ipvsdrain/dashboards/README.md",
+            "usr/share/ipvsdrain/dashboards/ipvsdrain.json",
+            "usr/share/ipvsdrain/dashboards/rules/alerts.yml",
+            "usr/share/ipvsdrain/dashboards/rules/recording.yml",
         ] {
             assert!(all.contains(&path.to_owned()), "{path} is missing: {all:?}");
         }

@@ -71,7 +71,7 @@ fn numbers() -> Vec<Panel> {
         Panel::new(
             Kind::Dial,
             "Progress",
-            "How much of the drain is done; of several chosen, the one that is least far.",
+            "The share of its flows that are gone; of several drains chosen, the one that is least far.",
         )
         .query("min(ipvsdrain_drain_progress_ratio{SERVER})", "")
         .share()
@@ -79,7 +79,7 @@ fn numbers() -> Vec<Panel> {
         Panel::new(
             Kind::Number,
             "Time to the end",
-            "An estimate from how flows ended so far. No data while it cannot be told.",
+            "Until the server is proven empty, foretold from how flows became fewer in the last minute. No data while they do not.",
         )
         .query("max(ipvsdrain_drain_eta_seconds{SERVER})", "")
         .unit("s")
@@ -142,8 +142,8 @@ fn flows() -> Vec<Panel> {
         Panel::new(
             Kind::Lines,
             "Pinned and leaked",
-            "Pinned flows are live since before weight 0 and keep coming; leaked ones began after it, which persistence or \
-             a kernel's race explain.",
+            "Pinned flows are live since before weight 0, leaked ones began after it. Once one leaked nobody can say how many \
+             are pinned, and that line ends: `ipvsdrain flows` shows each.",
         )
         .query("sum(ipvsdrain_drain_pinned_flows{SERVER})", "pinned")
         .query("sum(ipvsdrain_drain_leaked_flows{SERVER})", "leaked")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +16,7 @@ const SEVERITIES: [&str; 3] = ["info", "warning", "critical"];
 
 #[derive(Deserialize)]
 struct Tests {
+    group_eval_order: Vec<String>,
     tests: Vec<Case>,
 }
 
@@ -34,14 +36,14 @@ fn all_rules() -> Vec<Rule> {
         .collect()
 }
 
-fn cases() -> Vec<Case> {
+fn tests() -> Vec<Tests> {
     let files = rules::files(&folder().join("rules/tests")).unwrap();
-    let read = |path| {
-        serde_yaml_ng::from_str::<Tests>(&fs::read_to_string(path).unwrap())
-            .unwrap()
-            .tests
-    };
-    files.into_iter().flat_map(read).collect()
+    let read = |path: &PathBuf| serde_yaml_ng::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    files.iter().map(read).collect()
+}
+
+fn cases() -> Vec<Case> {
+    tests().into_iter().flat_map(|file| file.tests).collect()
 }
 
 /// The headings of the runbook's sections, as the anchors that a browser goes to.
@@ -148,5 +150,17 @@ fn what_is_recorded_has_a_case_that_says_its_value() {
             "no case of {}",
             rule.record
         );
+    }
+}
+
+/// promtool evaluates groups that are not named in any order, and then what is recorded may come a minute late.
+#[test]
+fn each_file_of_tests_has_all_groups_in_their_order() {
+    let names = queries::RULES
+        .iter()
+        .flat_map(|(_, text)| text.lines().filter_map(|line| line.strip_prefix("  - name: ")));
+    let names: Vec<_> = names.collect();
+    for file in tests() {
+        assert_eq!(file.group_eval_order, names);
     }
 }
