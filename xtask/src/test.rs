@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that must hold, from the cheapest to the dearest.
 //!
-//! Format, lints, the tests that need no kernel, the committed eBPF object against its source, then the scenarios
-//! on real kernels. A part that cannot run has failed; nothing is skipped.
+//! Format, lints, the tests that need no kernel, the committed eBPF object against its source, what promtool and Grafana's
+//! types say of metrics, rules and dashboard, then the scenarios on real kernels. A part that cannot run has failed; nothing is skipped.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

@@ -182,7 +182,9 @@ fn evidence() -> Vec<Panel> {
             "How flows are known",
             "The rung of the ladder in use: probes are best, counters alone need a longer silence. Unknown holds the drain.",
         )
-        .query(&format!("({rung}) * (1 - ipvsdrain_evidence_unknown{{SERVER}})"), SERVER)
+        .query(&format!(
+                "({rung}) * (1 - ipvsdrain_evidence_unknown{{SERVER}}) or 0 * ipvsdrain_evidence_unknown{{SERVER}}"
+            ), SERVER)
         .words(&[
             ("unknown", "red"),
             (RUNGS[0], "orange"),
