@@ -1,4 +1,4 @@
-//! The tools the lab needs on this machine, and how to get them.
+//! Programs that must be installed on this machine, the lab's among them, and how to get them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -8,9 +8,14 @@ use anyhow::{Context, ensure};
 /// Program and the Debian package that has it.
 const TOOLS: [(&str, &str); 1] = [("qemu-system-x86_64", "qemu-system-x86")];
 
-/// Makes sure that every tool is there: installs it as root, else says what to install.
+/// Makes sure that all that the lab needs is there.
 pub fn ensure_present() -> anyhow::Result<()> {
-    let packages: Vec<_> = TOOLS
+    ensure_installed("the lab", &TOOLS)
+}
+
+/// Makes sure that every program is there, each given with its package: installs it as root, else says what to install.
+pub fn ensure_installed(whom: &str, tools: &[(&str, &str)]) -> anyhow::Result<()> {
+    let packages: Vec<_> = tools
         .iter()
         .filter(|(program, _)| find(program).is_none())
         .map(|(_, package)| *package)
@@ -21,12 +26,12 @@ pub fn ensure_present() -> anyhow::Result<()> {
     let remedy = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     ensure!(
         nix::unistd::geteuid().is_root(),
-        "the lab needs more programs on this machine. As root: {remedy}"
+        "{whom} needs more programs on this machine. As root: {remedy}"
     );
-    eprintln!("lab: installing {}", packages.join(", "));
+    eprintln!("{whom}: installing {}", packages.join(", "));
     apt_get(&["update"])?;
     apt_get(&[&["install", "--yes", "--no-install-recommends"], &packages[..]].concat())?;
-    for (program, package) in TOOLS {
+    for (program, package) in tools {
         ensure!(
             find(program).is_some(),
             "{package} is installed, but {program} is not on PATH"

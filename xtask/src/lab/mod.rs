@@ -12,7 +12,7 @@ mod binaries;
 pub mod cli;
 mod console;
 mod cpio;
-mod host_tools;
+pub mod host_tools;
 mod image;
 mod kernel;
 mod libraries;
