@@ -49,7 +49,11 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
         ],
     ),
     ("metrics", &["drain", "health", "supervise"], &["prometheus"]),
-    ("web", &["config", "metrics", "supervise"], &["axum", "tokio"]),
+    (
+        "web",
+        &["api", "config", "drain", "metrics", "supervise"],
+        &["axum", "tokio"],
+    ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",

@@ -1,4 +1,4 @@
-//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | test | dashboards | dist`.
+//! Everything a developer runs: `cargo xtask ebpf | lab | demo | bench | page | test | dashboards | dist`.
 //!
 //! Owns the verbs' names only; each verb lives in a folder or file of its own.
 
@@ -13,6 +13,7 @@ mod demo;
 mod dist;
 mod ebpf;
 mod lab;
+mod page;
 mod promtool;
 mod test;
 
@@ -38,6 +39,8 @@ enum Verb {
     /// Boots real kernels and runs scenarios in them
     #[command(subcommand)]
     Lab(lab::cli::Verb),
+    /// Shows the status page to a headless Chromium in every state, and judges what a person would see
+    Page,
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
     /// Measures what a packet costs on this machine's own kernel
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
+        Verb::Page => page::run().map(|()| ExitCode::SUCCESS),
         Verb::Test(test) => test::run(&test),
         Verb::Bench(verb) => bench::serve(&verb),
         Verb::Demo(demo) => demo.run(),

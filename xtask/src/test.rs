@@ -71,6 +71,7 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
             "Prometheus takes the rules, and Grafana the dashboard",
             dashboards::check,
         )?;
+        part("the status page is as a person needs it", crate::page::run)?;
     }
     let mut requests = Vec::new();
     // 5.10 plays its own rows of them, on its own rungs: nobody can play them in its stead.

@@ -94,7 +94,7 @@ impl FailureView {
 
 impl HealthView {
     /// `newest` is the newest drain of that server.
-    pub(super) fn of(known: &ServerHealth, newest: Option<&Record>) -> Self {
+    pub(crate) fn of(known: &ServerHealth, newest: Option<&Record>) -> Self {
         let ServerHealth { health, at, .. } = known;
         let (verdict, source, because) = match &health.verdict {
             Verdict::Up => (Says::Up, None, None),

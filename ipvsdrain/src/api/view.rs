@@ -81,7 +81,7 @@ impl JournalView {
         }
     }
 
-    pub(super) fn of(condition: &JournalCondition, services: &Listing) -> Self {
+    pub(crate) fn of(condition: &JournalCondition, services: &Listing) -> Self {
         let servers = services.iter().flat_map(|listed| {
             let at_zero = listed
                 .servers

@@ -9,17 +9,30 @@ use prometheus::proto::MetricFamily;
 use super::family::{Family, count};
 use super::labels::Labels;
 use super::{ByServer, Sight};
-use crate::drain::{Changes, Hold, Policy, Record, Rules};
+use crate::drain::{Changes, Floor, Hold, Policy, Record, Rules};
 use crate::identity::VirtualService;
 
 /// Of one service.
 #[derive(Debug, Default)]
-struct Left {
-    weighted: u64,
-    servers: u64,
-    weight: u64,
-    full: u64,
-    blocked: u64,
+pub(crate) struct Left {
+    /// Servers with a weight.
+    pub(crate) weighted: u64,
+    /// All of them, with those that are missed.
+    pub(crate) servers: u64,
+    pub(crate) weight: u64,
+    pub(crate) full: u64,
+    /// Drains that are held because of the floor.
+    pub(crate) blocked: u64,
+}
+
+/// What is left of each service in the table, and what drains must leave, where the rules can be put together.
+pub(crate) fn capacities(sight: &Sight<'_>) -> BTreeMap<VirtualService, (Left, Option<Floor>)> {
+    let base = sight.rules.base().ok();
+    let floored = |(service, left)| {
+        let policy = policy(sight.rules, base, &service);
+        (service, (left, policy.map(|policy| policy.floor)))
+    };
+    left(sight, &sight.by_server()).into_iter().map(floored).collect()
 }
 
 pub(super) fn families(sight: &Sight<'_>, by_server: &ByServer<'_>) -> Vec<MetricFamily> {

@@ -33,6 +33,7 @@ use std::collections::HashMap;
 
 use prometheus::proto::MetricFamily;
 
+pub(crate) use self::capacity::{Left, capacities};
 pub use self::lifetime::{Lifetime, LifetimeError};
 pub use self::process::of_the_process;
 pub use self::text::{Format, write};

@@ -1,8 +1,10 @@
-//! HTTP over TCP, to look at and nothing else: `/metrics` for Prometheus, `/healthz` for whoever watches the daemon.
+//! HTTP over TCP, to look at and nothing else: `/` for a person, `/metrics` for Prometheus, `/healthz` for whoever
+//! watches the daemon.
 //!
 //! Asks the supervisor as any client does. Whoever is to act uses the socket of [`crate::api`].
 
 mod healthz;
+mod page;
 mod scrape;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::page::Page;
 use crate::config::{Config, Reloads};
 use crate::metrics::{Lifetime, LifetimeError};
 use crate::supervise::Handle;
@@ -26,6 +29,7 @@ pub(crate) struct Shared {
     config: watch::Receiver<Config>,
     reloads: watch::Receiver<Reloads>,
     lifetime: Arc<Mutex<Lifetime>>,
+    page: Arc<Page>,
 }
 
 impl Shared {
@@ -67,6 +71,7 @@ impl Web {
                 config,
                 reloads,
                 lifetime: Arc::new(Mutex::new(Lifetime::new()?)),
+                page: Arc::new(Page::of_this_host()),
             },
         })
     }
@@ -79,10 +84,12 @@ impl Web {
         let router = Router::new()
             .route("/metrics", get(scrape::metrics))
             .route("/healthz", get(healthz::healthz))
+            .merge(page::routes())
             .with_state(self.shared.clone());
         tokio::select! {
             ended = axum::serve(self.listener, router) => ended,
-            () = keep_count(self.shared) => Ok(()),
+            () = page::keep_up(&self.shared) => Ok(()),
+            () = keep_count(self.shared.clone()) => Ok(()),
         }
     }
 }

@@ -106,7 +106,7 @@ async fn it_can_be_looked_at_and_nothing_else() {
     with_web(lively(), "", |address, _| async move {
         for (request, status) in [
             ("GET /healthz", "200"),
-            ("GET /", "404"),
+            ("GET /", "200"),
             ("GET /v1/status", "404"),
             ("POST /metrics", "405"),
             ("POST /healthz", "405"),
