@@ -49,7 +49,11 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
         ],
     ),
     ("metrics", &["drain", "health", "supervise"], &["prometheus"]),
-    ("web", &["config", "metrics", "supervise"], &["axum", "tokio"]),
+    (
+        "web",
+        &["config", "metrics", "supervise"],
+        &["axum", "bcrypt", "hyper", "hyper_util", "tokio", "tokio_rustls"],
+    ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
         "cli",
@@ -58,7 +62,8 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     ),
 ];
 
-const GUARDED: [&str; 20] = [
+const GUARDED: [&str; 21] = [
+    "bcrypt",
     "hickory_proto",
     "tokio_rustls",
     "rustls_native_certs",

@@ -2,19 +2,26 @@
 //!
 //! Asks the supervisor as any client does. Whoever is to act uses the socket of [`crate::api`].
 
+mod door;
+mod guard;
+#[cfg(test)]
+mod guarded_tests;
 mod healthz;
 mod scrape;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::door::Limits;
+pub use self::guard::{Guard, GuardError};
 use crate::config::{Config, Reloads};
 use crate::metrics::{Lifetime, LifetimeError};
 use crate::supervise::Handle;
@@ -48,6 +55,8 @@ pub enum WebError {
 pub struct Web {
     listener: TcpListener,
     shared: Shared,
+    guard: watch::Receiver<Guard>,
+    limits: Limits,
 }
 
 impl Web {
@@ -68,7 +77,15 @@ impl Web {
                 reloads,
                 lifetime: Arc::new(Mutex::new(Lifetime::new()?)),
             },
+            guard: watch::channel(Guard::default()).1,
+            limits: Limits::USUAL,
         })
+    }
+
+    /// Lets in whom this guard lets in; without one, everybody.
+    #[must_use]
+    pub fn guarded(self, guard: watch::Receiver<Guard>) -> Self {
+        Self { guard, ..self }
     }
 
     /// Serves until dropped.
@@ -76,15 +93,21 @@ impl Web {
     /// # Errors
     /// If the listener fails for good.
     pub async fn serve(self) -> std::io::Result<()> {
-        let router = Router::new()
-            .route("/metrics", get(scrape::metrics))
-            .route("/healthz", get(healthz::healthz))
-            .with_state(self.shared.clone());
+        let asked = middleware::from_fn_with_state(self.guard.clone(), users::ask);
+        let router = router(self.shared.clone()).layer(asked);
         tokio::select! {
-            ended = axum::serve(self.listener, router) => ended,
+            () = door::serve(self.listener, router, self.guard, self.limits) => Ok(()),
             () = keep_count(self.shared) => Ok(()),
         }
     }
+}
+
+/// All that can be looked at. Who may is asked around it.
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape::metrics))
+        .route("/healthz", get(healthz::healthz))
+        .with_state(shared)
 }
 
 /// Counts what comes to its end, whether anybody scrapes or not.
