@@ -52,7 +52,15 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     (
         "web",
         &["config", "metrics", "supervise"],
-        &["axum", "bcrypt", "hyper", "hyper_util", "tokio", "tokio_rustls"],
+        &[
+            "axum",
+            "bcrypt",
+            "flate2",
+            "hyper",
+            "hyper_util",
+            "tokio",
+            "tokio_rustls",
+        ],
     ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
@@ -62,8 +70,9 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     ),
 ];
 
-const GUARDED: [&str; 21] = [
+const GUARDED: [&str; 22] = [
     "bcrypt",
+    "flate2",
     "hickory_proto",
     "tokio_rustls",
     "rustls_native_certs",

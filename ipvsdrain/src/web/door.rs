@@ -30,7 +30,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) const USUAL: Limits = Limits {
-        connections: 128,
+        connections: 64,
         handshake: Duration::from_secs(10),
         head: Duration::from_secs(30),
         taken: Duration::from_secs(30),

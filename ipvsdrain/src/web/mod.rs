@@ -7,6 +7,7 @@ mod guard;
 #[cfg(test)]
 mod guarded_tests;
 mod healthz;
+mod packed;
 mod scrape;
 #[cfg(test)]
 mod tests;
