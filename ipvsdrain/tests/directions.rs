@@ -52,7 +52,15 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     (
         "web",
         &["api", "config", "drain", "metrics", "supervise"],
-        &["axum", "tokio"],
+        &[
+            "axum",
+            "bcrypt",
+            "flate2",
+            "hyper",
+            "hyper_util",
+            "tokio",
+            "tokio_rustls",
+        ],
     ),
     ("doctor", &["api", "drain", "ipvs", "observe", "supervise"], &[]),
     (
@@ -62,7 +70,9 @@ const MAY_NAME: [(&str, &[&str], &[&str]); 11] = [
     ),
 ];
 
-const GUARDED: [&str; 20] = [
+const GUARDED: [&str; 22] = [
+    "bcrypt",
+    "flate2",
     "hickory_proto",
     "tokio_rustls",
     "rustls_native_certs",

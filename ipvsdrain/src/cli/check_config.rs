@@ -1,11 +1,12 @@
-//! `ipvsdrain check-config`: would a daemon take this configuration? Needs no daemon, and looks at nothing but the file.
+//! `ipvsdrain check-config`: would a daemon take this configuration? Needs no daemon, and looks at nothing but the file and
+//! the certificate that it names.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::exit;
+use super::{exit, guard};
 use crate::config;
 
 /// Check a configuration file as the daemon would read it. Needs no daemon.
@@ -32,10 +33,11 @@ impl CheckConfig {
 
 /// What is said of a file, the file first, as editors want it.
 pub(super) fn checked(file: &Path) -> Result<String, String> {
-    match config::read(file) {
-        Ok(_) => Ok(format!("{}: ok", file.display())),
-        Err(error) => Err(error.to_string().trim_end().to_owned()),
-    }
+    let config = config::read(file).map_err(|error| error.to_string().trim_end().to_owned())?;
+    guard::load(Some(file), &config.settings.web)?;
+    let warning = config.settings.web.warning();
+    let warning = warning.map(|warning| format!("{}: warning: {warning}\n", file.display()));
+    Ok(format!("{}{}: ok", warning.unwrap_or_default(), file.display()))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod explain;
 #[cfg(test)]
 mod fixtures;
 mod flows;
+mod guard;
 mod history;
 mod host;
 mod logging;

@@ -160,6 +160,9 @@ fn a_configuration_is_checked() {
         "[policy]\nudp_quite_secs = 5",
         "[policy]\nudp_quiet_secs = 999",
         "[[service]]\nmatch = {}\npolicy = {}",
+        "[web]\nlisten = \"192.0.2.10:9969\"\ncertificate = \"/nonexistent/web.pem\"\nkey = \"/nonexistent/web.key\"",
+        "[web]\nlisten = \"192.0.2.10:9969\"\n[web.users]\n\
+         a = \"$2y$10$ERCQZC6k6hxB87TDWFCHDeF.JQZGwJeTJ4KunlY6yjYowz7Fyp8aq\"",
     ] {
         std::fs::write(&file, given).unwrap();
         let (said, code) = match check_config::checked(&file) {

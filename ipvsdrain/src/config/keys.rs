@@ -15,6 +15,9 @@ use crate::drain::{Changes, Match, Policy, PolicyError, Rules};
 /// Alike enough to be what was meant: the bar that the command line has for its own words.
 const ALIKE: f64 = 0.8;
 
+/// A table whose keys are names that people choose.
+const NAMES: [&str; 2] = ["web", "users"];
+
 /// A key in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -187,6 +190,9 @@ impl Place {
     /// `None` as well where the key stands in a table that is not known itself.
     fn unknown_in(self, known: &Value) -> Option<Unknown> {
         let (key, outer) = self.path.split_last()?;
+        if outer == NAMES {
+            return None;
+        }
         let table = outer.iter().try_fold(known, |known, word| match known {
             Value::Object(table) => table.get(word),
             Value::Array(elements) => elements.first(),

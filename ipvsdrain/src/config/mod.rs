@@ -7,15 +7,17 @@ mod reloads;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod web;
 
 use std::path::{Path, PathBuf};
 
 use self::keys::{Place, Unknown};
 pub use self::reloads::Reloads;
 pub use self::settings::{
-    DEFAULT_LISTEN, DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, Listen, LogFormat, MOST_FLOWS,
-    Maintenance, SettingError, Settings, WebSettings,
+    DEFAULT_STATE, DaemonSettings, FEWEST_FLOWS, Hook, LogFormat, MOST_FLOWS, Maintenance, SettingError,
+    Settings,
 };
+pub use self::web::{DEFAULT_LISTEN, Listen, WebFault, WebSettings};
 use crate::drain::{PolicyError, Rules};
 
 /// Where the file is looked for if none is named.
@@ -88,6 +90,14 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
             error,
         }),
     }
+}
+
+/// Where in the file these keys stand, for whoever finds out later that what they say cannot be done.
+pub fn place(path: &Path, keys: &[&str]) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let place = keys::place_of(&text, &keys);
+    format!("{}: {}", path.display(), told(place.as_ref()))
 }
 
 /// Checks the text of the file at `path`.

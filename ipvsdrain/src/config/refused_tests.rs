@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::parse;
 
-const FILES: [&str; 68] = [
+const FILES: [&str; 76] = [
     "shadow",
     "shadow = ",
     "shadow = 1",
@@ -25,6 +25,14 @@ const FILES: [&str; 68] = [
     "[web]\nlisten = 9969",
     "[web]\nlisten = \"localhost:9969\"",
     "[web]\nlisten = \"127.0.0.1:0\"",
+    "[web]\ncertificate = \"web.pem\"\nkey = \"/k\"",
+    "[web]\ncertificate = \"/c\"",
+    "[web]\nkey = \"/k\"",
+    "[web]\ncertificat = \"/c\"",
+    "[web.users]\nprometheus = \"secret\"",
+    "[web.users]\nprometheus = \"$2y$20$..CQZC6k6hxB87TDWFCHDeF.JQZGwJeTJ4KunlY6yjYowz7Fyp8aq\"",
+    "[web.users]\n\"a:b\" = \"$2y$10$..CQZC6k6hxB87TDWFCHDeF.JQZGwJeTJ4KunlY6yjYowz7Fyp8aq\"",
+    "[web]\nusers = [\"prometheus\"]",
     "[policy]\nudp_quiet_secs = 0",
     "[policy]\nudp_quiet = 5",
     "[policy]\npinned = \"drop\"",

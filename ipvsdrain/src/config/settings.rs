@@ -1,11 +1,11 @@
 //! What the configuration says about the daemon itself: where it listens, who may reach it, what it watches besides
 //! the table, whom it tells. How a drain is decided is in [`crate::drain::Rules`].
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::web::{WebFault, WebSettings};
 use crate::check::{self, Check, CheckError};
 use crate::drain::State;
 use crate::supervise::{Preference, Rung};
@@ -57,53 +57,6 @@ const MOST_CHECKS_AT_ONCE: u32 = 1024;
 
 /// The folder of the journal, unless configured otherwise.
 pub const DEFAULT_STATE: &str = "/var/lib/ipvsdrain";
-
-/// Where the daemon can be looked at over HTTP. Read once, at the start, as [`DaemonSettings`] are.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WebSettings {
-    /// `None`: nobody said anything, and [`DEFAULT_LISTEN`] is tried.
-    pub listen: Option<Listen>,
-}
-
-/// Reached from this host alone.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9969);
-
-/// An address with a port, or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Listen {
-    Off,
-    At(SocketAddr),
-}
-
-impl TryFrom<String> for Listen {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Listen::Off);
-        }
-        let address = text.parse::<SocketAddr>().ok();
-        // With port 0 nobody would know where to look.
-        let address = address.filter(|address| address.port() != 0);
-        address.map(Listen::At).ok_or_else(|| {
-            format!(
-                "`{text}` is no address to listen on: write it like {DEFAULT_LISTEN} or [::1]:{}, or `off`",
-                DEFAULT_LISTEN.port()
-            )
-        })
-    }
-}
-
-impl From<Listen> for String {
-    fn from(listen: Listen) -> Self {
-        match listen {
-            Listen::Off => "off".to_owned(),
-            Listen::At(address) => address.to_string(),
-        }
-    }
-}
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -173,6 +126,8 @@ pub enum SettingError {
     #[error("{0} checks at once are out of range: give 1 to {MOST_CHECKS_AT_ONCE}")]
     ConcurrentChecks(u32),
     #[error(transparent)]
+    Web(#[from] WebFault),
+    #[error(transparent)]
     Check(#[from] CheckError),
 }
 
@@ -204,12 +159,17 @@ impl Settings {
             ("daemon", "socket", socket),
             ("daemon", "state", state),
             ("daemon", "pins", pins),
+            ("web", "certificate", &self.web.certificate),
+            ("web", "key", &self.web.key),
             ("maintenance", "folder", &self.maintenance.folder),
         ];
         for (table, key, path) in paths {
             if let Some(path) = path {
                 is_whole(path).map_err(|error| (at(&[table, key]), error))?;
             }
+        }
+        if let Err((keys, fault)) = self.web.check() {
+            return Err(([at(&["web"]), keys].concat(), fault.into()));
         }
         for (number, hook) in self.hook.iter().enumerate() {
             let number = number.to_string();

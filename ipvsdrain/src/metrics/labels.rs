@@ -26,7 +26,7 @@ impl Labels {
 
     /// `local_address`, `local_port`, `proto`, `local_mark`: of a service by its address the mark is empty, of one by
     /// its mark the address is, and its port 0.
-    fn local(service: &VirtualService) -> Self {
+    pub(super) fn local(service: &VirtualService) -> Self {
         let (address, port, proto, mark) = match service {
             VirtualService::Address { protocol, addr } => (
                 addr.ip().to_string(),
@@ -48,9 +48,22 @@ impl Labels {
 
     /// What node_exporter gives it, and no more: `remote_address`, `remote_port`, and those of its service.
     pub(super) fn server(service: &VirtualService, server: &RealServer) -> Self {
-        Self::local(service)
-            .with("remote_address", &server.0.ip())
+        Self::local(service).with_server(server)
+    }
+
+    /// A server of the service whose local labels these are: those are put together once, where there are many servers.
+    #[must_use]
+    pub(super) fn with_server(self, server: &RealServer) -> Self {
+        self.with("remote_address", &server.0.ip())
             .with("remote_port", &server.0.port())
+    }
+
+    /// Another value for the label that was given last.
+    pub(super) fn replace_last(&mut self, value: &str) {
+        if let Some((_, last)) = self.0.last_mut() {
+            last.clear();
+            last.push_str(value);
+        }
     }
 
     #[must_use]

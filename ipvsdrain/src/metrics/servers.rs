@@ -16,16 +16,19 @@ pub(super) fn families(sight: &Sight<'_>) -> Vec<MetricFamily> {
         "Entries of the real server in the kernel's table, by kind: active, inactive or persistent.",
     );
     for service in sight.listing.into_iter().flatten() {
+        let of_service = Labels::local(&service.service);
         for server in &service.servers {
-            let labels = Labels::server(&service.service, &server.server);
+            let labels = of_service.clone().with_server(&server.server);
             weight.add(&labels, f64::from(server.configuration.weight));
             let kinds = [
                 ("active", server.active),
                 ("inactive", server.inactive),
                 ("persistent", server.persistent),
             ];
+            let mut labels = labels.with("kind", "");
             for (kind, entries) in kinds {
-                connections.add(&labels.clone().with("kind", kind), f64::from(entries));
+                labels.replace_last(kind);
+                connections.add(&labels, f64::from(entries));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Families as text: Prometheus' own format, and OpenMetrics for whoever asks for it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use prometheus::proto::{Metric, MetricFamily, MetricType};
@@ -104,8 +105,12 @@ fn sample(text: &mut String, name: &str, metric: &Metric, bound: Option<&str>, v
     text.push_str(name);
     let pairs = metric.get_label().iter().map(|pair| (pair.name(), pair.value()));
     for (number, (label, value)) in pairs.chain(bound.map(|bound| ("le", bound))).enumerate() {
-        let before = if number == 0 { '{' } else { ',' };
-        let _ = write!(text, "{before}{label}=\"{}\"", quoted(value));
+        text.push(if number == 0 { '{' } else { ',' });
+        // Not by `write!`: this is most of the work.
+        text.push_str(label);
+        text.push_str("=\"");
+        text.push_str(&quoted(value));
+        text.push('"');
     }
     if !metric.get_label().is_empty() || bound.is_some() {
         text.push('}');
@@ -113,16 +118,21 @@ fn sample(text: &mut String, name: &str, metric: &Metric, bound: Option<&str>, v
     let _ = writeln!(text, " {value}");
 }
 
-fn quoted(value: &str) -> String {
-    value
+fn quoted(value: &str) -> Cow<'_, str> {
+    // Almost none has any of these, and there are hundreds of thousands of values.
+    if !value.contains(['\\', '\n', '"']) {
+        return Cow::Borrowed(value);
+    }
+    let escaped = value
         .replace('\\', "\\\\")
         .replace('\n', "\\n")
-        .replace('"', "\\\"")
+        .replace('"', "\\\"");
+    Cow::Owned(escaped)
 }
 
-fn escaped(help: &str, format: Format) -> String {
+fn escaped(help: &str, format: Format) -> Cow<'_, str> {
     match format {
         Format::OpenMetrics => quoted(help),
-        Format::Prometheus => help.replace('\\', "\\\\").replace('\n', "\\n"),
+        Format::Prometheus => Cow::Owned(help.replace('\\', "\\\\").replace('\n', "\\n")),
     }
 }

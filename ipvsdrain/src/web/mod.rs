@@ -3,20 +3,28 @@
 //!
 //! Asks the supervisor as any client does. Whoever is to act uses the socket of [`crate::api`].
 
+mod door;
+mod guard;
+#[cfg(test)]
+mod guarded_tests;
 mod healthz;
+mod packed;
 mod page;
 mod scrape;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use axum::routing::get;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use self::door::Limits;
+pub use self::guard::{Guard, GuardError};
 use self::page::Page;
 use crate::config::{Config, Reloads};
 use crate::metrics::{Lifetime, LifetimeError};
@@ -52,6 +60,8 @@ pub enum WebError {
 pub struct Web {
     listener: TcpListener,
     shared: Shared,
+    guard: watch::Receiver<Guard>,
+    limits: Limits,
 }
 
 impl Web {
@@ -73,7 +83,15 @@ impl Web {
                 lifetime: Arc::new(Mutex::new(Lifetime::new()?)),
                 page: Arc::new(Page::of_this_host()),
             },
+            guard: watch::channel(Guard::default()).1,
+            limits: Limits::USUAL,
         })
+    }
+
+    /// Lets in whom this guard lets in; without one, everybody.
+    #[must_use]
+    pub fn guarded(self, guard: watch::Receiver<Guard>) -> Self {
+        Self { guard, ..self }
     }
 
     /// Serves until dropped.
@@ -81,17 +99,23 @@ impl Web {
     /// # Errors
     /// If the listener fails for good.
     pub async fn serve(self) -> std::io::Result<()> {
-        let router = Router::new()
-            .route("/metrics", get(scrape::metrics))
-            .route("/healthz", get(healthz::healthz))
-            .merge(page::routes())
-            .with_state(self.shared.clone());
+        let asked = middleware::from_fn_with_state(self.guard.clone(), users::ask);
+        let router = router(self.shared.clone()).layer(asked);
         tokio::select! {
-            ended = axum::serve(self.listener, router) => ended,
+            () = door::serve(self.listener, router, self.guard, self.limits) => Ok(()),
             () = page::keep_up(&self.shared) => Ok(()),
             () = keep_count(self.shared.clone()) => Ok(()),
         }
     }
+}
+
+/// All that can be looked at. Who may is asked around it.
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape::metrics))
+        .route("/healthz", get(healthz::healthz))
+        .merge(page::routes())
+        .with_state(shared)
 }
 
 /// Counts what comes to its end, whether anybody scrapes or not.

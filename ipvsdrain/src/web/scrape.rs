@@ -1,14 +1,14 @@
 //! `GET /metrics`: everything as it is at this moment.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::Shared;
+use super::{Shared, packed};
 use crate::clock;
 use crate::metrics::{Format, Sight, families, of_the_process, write};
-use crate::supervise::Command;
+use crate::supervise::{Command, Overview};
 
 pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|header| header.to_str().ok());
@@ -18,6 +18,26 @@ pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) ->
         Ok(overview) => overview,
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
     };
+    // Thousands of servers make megabytes of text: the daemon's loop, which has one thread, goes on meanwhile.
+    let is_gzip_taken = packed::is_taken(&headers);
+    let made = tokio::task::spawn_blocking(move || {
+        let text = page(&shared, &overview, format);
+        match is_gzip_taken.then(|| packed::gzip(&text)).flatten() {
+            Some(packed) => ([(CONTENT_ENCODING, "gzip")], packed).into_response(),
+            None => text.into_response(),
+        }
+    });
+    let head = [
+        (CONTENT_TYPE, format.content_type()),
+        (VARY, "accept, accept-encoding"),
+    ];
+    match made.await {
+        Ok(response) => (head, response).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+fn page(shared: &Shared, overview: &Overview, format: Format) -> String {
     let drains = shared.handle.drains.borrow().clone();
     let journal = shared.handle.journal.borrow().clone();
     let rules = shared.config.borrow().rules.clone();
@@ -35,6 +55,5 @@ pub(super) async fn metrics(State(shared): State<Shared>, headers: HeaderMap) ->
     };
     let mut families = families(&sight, &shared.lifetime());
     families.extend(of_the_process());
-    let text = write(&families, format);
-    ([(CONTENT_TYPE, format.content_type())], text).into_response()
+    write(&families, format)
 }

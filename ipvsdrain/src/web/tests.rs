@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{Web, WebError};
+use super::{Guard, Limits, Web, WebError};
 use crate::clock;
 use crate::config::{Config, Reloads};
 use crate::moment::Moment;
@@ -19,7 +19,7 @@ use crate::supervise::{Command, Handle, Order, Supervisor};
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// A host whose clock is ahead of the real one: its loop never seems to hang, however slow the machine is.
-fn lively() -> FakeKernel {
+pub(super) fn lively() -> FakeKernel {
     let kernel = FakeKernel::new();
     kernel.0.borrow_mut().now = clock::now() + Duration::from_hours(1);
     kernel
@@ -28,6 +28,17 @@ fn lively() -> FakeKernel {
 async fn with_web<F: Future<Output = ()>>(
     kernel: FakeKernel,
     journal: &str,
+    talk: impl FnOnce(SocketAddr, Handle) -> F,
+) {
+    let (_guard, open) = watch::channel(Guard::default());
+    with_guarded_web(kernel, journal, open, Limits::USUAL, talk).await;
+}
+
+pub(super) async fn with_guarded_web<F: Future<Output = ()>>(
+    kernel: FakeKernel,
+    journal: &str,
+    guard: watch::Receiver<Guard>,
+    limits: Limits,
     talk: impl FnOnce(SocketAddr, Handle) -> F,
 ) {
     let folder = tempfile::tempdir().unwrap();
@@ -42,6 +53,7 @@ async fn with_web<F: Future<Output = ()>>(
     let web = Web::bind(ANY_PORT, handle.clone(), configured, reloads)
         .await
         .unwrap();
+    let web = Web { limits, ..web }.guarded(guard);
     let address = web.listener.local_addr().unwrap();
     // Boxed for its size.
     let running = Box::pin(supervisor.run(inbox, std::future::pending()));

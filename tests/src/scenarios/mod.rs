@@ -31,6 +31,7 @@ mod package;
 mod pinned_migrate;
 mod pins_cleaned;
 mod rolling_restart;
+mod scraped;
 mod sctp_drained;
 mod situations;
 mod sysctl_put_back;
@@ -82,4 +83,7 @@ pub const SCENARIOS: &[Scenario] = &[
     failing::FLAPPING,
     failing::ALL_DOWN,
     failing::REACH,
+    scraped::DRAINS,
+    scraped::JOINED,
+    scraped::AT_SCALE,
 ];

@@ -7,31 +7,41 @@ use std::path::PathBuf;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use crate::cli::guard;
 use crate::clock;
-use crate::config::{self, Config, ConfigError, Reloads, Settings};
+use crate::config::{self, Config, Reloads, Settings};
 use crate::supervise::{Command, Handle};
+use crate::web::Guard;
 
 #[derive(Debug)]
 pub(super) struct Configured {
     /// `None`: there is no file, and no one asked for one.
     file: Option<PathBuf>,
     current: watch::Sender<Config>,
+    guard: watch::Sender<Guard>,
     reloads: watch::Sender<Reloads>,
 }
 
 impl Configured {
     /// Reads the file that was named, or else the usual one if it is there.
-    pub(super) fn read(named: Option<PathBuf>) -> Result<Self, ConfigError> {
+    pub(super) fn read(named: Option<PathBuf>) -> anyhow::Result<Self> {
         let usual = PathBuf::from(config::DEFAULT_PATH);
         let file = named.or_else(|| usual.exists().then_some(usual));
         let config = file
             .as_deref()
             .map_or_else(|| Ok(Config::default()), config::read)?;
+        let guard = guard::load(file.as_deref(), &config.settings.web).map_err(anyhow::Error::msg)?;
         Ok(Self {
             file,
             current: watch::channel(config).0,
+            guard: watch::channel(guard).0,
             reloads: watch::channel(Reloads::since(clock::now_unix())).0,
         })
+    }
+
+    /// Who may look over HTTP.
+    pub(super) fn guard(&self) -> watch::Receiver<Guard> {
+        self.guard.subscribe()
     }
 
     pub(super) fn current(&self) -> watch::Receiver<Config> {
@@ -49,6 +59,13 @@ impl Configured {
         } else {
             info!("no configuration file: built-in defaults");
         }
+        self.warn();
+    }
+
+    fn warn(&self) {
+        if let Some(warning) = self.current.borrow().settings.web.warning() {
+            warn!("{warning}");
+        }
     }
 
     /// Reads the file again and follows it, if it is not refused. Returns what became of it, in a sentence.
@@ -57,15 +74,21 @@ impl Configured {
             warn!("nothing to reload: there was no configuration file at the start");
             return "no configuration file to reload".to_owned();
         };
-        match config::read(file) {
-            Ok(config) => {
-                for table in waiting(&self.current.borrow().settings, &config.settings) {
-                    warn!(file = %file.display(), "what changed in [{table}] is followed from the next start on");
+        // A certificate that was renewed under the same name is read again, too.
+        let read = config::read(file)
+            .map_err(|refused| refused.to_string())
+            .and_then(|config| Ok((guard::load(Some(file), &config.settings.web)?, config)));
+        match read {
+            Ok((guard, config)) => {
+                for what in waiting(&self.current.borrow().settings, &config.settings) {
+                    warn!(file = %file.display(), "what changed in {what} is followed from the next start on");
                 }
                 let rules = Box::new(config.rules.clone());
                 // Whoever took the commands has ended: so does the daemon.
                 drop(handle.commands.send(Command::Follow { rules }).await);
                 self.current.send_replace(config);
+                self.guard.send_replace(guard);
+                self.warn();
                 self.reloads
                     .send_modify(|reloads| reloads.take(clock::now_unix()));
                 info!(file = %file.display(), "configuration reloaded: drains from now on follow it");
@@ -80,14 +103,14 @@ impl Configured {
     }
 }
 
-/// The tables that are read at the start alone, and are not as they were then.
+/// What is read at the start alone, and is not as it was then.
 fn waiting(before: &Settings, now: &Settings) -> Vec<&'static str> {
-    let tables = [
-        ("daemon", before.daemon != now.daemon),
-        ("web", before.web != now.web),
+    let parts = [
+        ("[daemon]", before.daemon != now.daemon),
+        ("`listen` in [web]", before.web.listen != now.web.listen),
     ];
-    let changed = tables.into_iter().filter(|(_, has_changed)| *has_changed);
-    changed.map(|(table, _)| table).collect()
+    let changed = parts.into_iter().filter(|(_, has_changed)| *has_changed);
+    changed.map(|(part, _)| part).collect()
 }
 
 #[cfg(test)]
@@ -107,7 +130,14 @@ mod tests {
             change("[web]\nlisten = \"off\"\n[maintenance]\nfolder = \"/m\""),
             Vec::<&str>::new()
         );
-        assert_eq!(change("[web]\nlisten = \"127.0.0.1:80\""), ["web"]);
-        assert_eq!(change("[daemon]\nlog = \"json\""), ["daemon", "web"]);
+        assert_eq!(
+            change("[web]\nlisten = \"off\"\ncertificate = \"/c\"\nkey = \"/k\""),
+            Vec::<&str>::new()
+        );
+        assert_eq!(change("[web]\nlisten = \"127.0.0.1:80\""), ["`listen` in [web]"]);
+        assert_eq!(
+            change("[daemon]\nlog = \"json\""),
+            ["[daemon]", "`listen` in [web]"]
+        );
     }
 }

@@ -16,7 +16,9 @@ pub(super) async fn bind(configured: &Configured, handle: &Handle) -> Result<Opt
         Some(Listen::At(address)) => address,
         None => DEFAULT_LISTEN,
     };
-    let bound = Web::bind(address, handle.clone(), config, configured.reloads()).await;
+    let bound = Web::bind(address, handle.clone(), config, configured.reloads())
+        .await
+        .map(|web| web.guarded(configured.guard()));
     or_without(listen, bound).inspect(|web| {
         if web.is_some() {
             info!(%address, "metrics");

@@ -29,8 +29,8 @@ use self::past::Past;
 use self::sampler::Shot;
 use super::Shared;
 
-/// How many pages may be open at once: each is a connection that stays.
-const MOST_READERS: usize = 64;
+/// How many pages may be open at once: each is a connection that stays, and half of all are left to whoever else asks.
+const MOST_READERS: usize = 32;
 
 /// What all open pages share.
 #[derive(Debug)]
