@@ -16,7 +16,11 @@ mod sampler;
 mod scene_tests;
 mod services;
 #[cfg(test)]
+mod stage_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trouble_tests;
 mod view;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

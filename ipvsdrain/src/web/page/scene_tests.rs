@@ -1,35 +1,21 @@
-//! Hosts to look at, each in a state that a person may find one in, and a supervisor that shows them.
+//! Hosts to look at, each in a state that a person may find one in; those in trouble are in `trouble_tests`.
 
-use std::fs;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
 
-use super::Page;
 use super::past::KEPT;
 use crate::clock;
-use crate::config::{Config, Reloads};
 use crate::drain::{
-    Arrivals, Failure, Flows, Hold, Leaks, Observed, Outcome, Overdue, Policy, Reason, Record, Rung, Stance,
-    State, Transition,
+    Arrivals, Flows, Hold, Leaks, Observed, Outcome, Overdue, Policy, Record, Rung, State, Transition,
 };
-use crate::health::{Belief, Health, Says, Verdict, Word};
 use crate::moment::Moment;
-use crate::supervise::journal::{FILE, Keeper};
-use crate::supervise::{
-    Command, Fault, Handle, JournalCondition, Listing, Overview, RequestError, ServerHealth, Tally,
-};
-use crate::web::Web;
+use crate::supervise::{Fault, JournalCondition, Listing, ServerHealth};
 
 pub(super) const DNS: &str = "udp:10.0.0.1:53";
 pub(super) const WEB: &str = "tcp:[2001:db8::1]:443";
 /// When the watch of all drains began: just before their weight was 0.
 static WATCHED: LazyLock<Moment> = LazyLock::new(|| ago(179));
-pub(super) const ANY_PORT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
 /// All that the page is made of.
 #[derive(Debug, Clone)]
@@ -42,80 +28,6 @@ pub(super) struct Scene {
     pub(super) shadow: bool,
     /// How its drains came there, the oldest first.
     pub(super) before: Vec<Record>,
-}
-
-/// A supervisor that shows a scene, and counts how often it is asked.
-#[derive(Debug, Clone)]
-pub(super) struct Stage {
-    scene: Arc<Mutex<Scene>>,
-    drains: Arc<watch::Sender<Arc<Vec<Record>>>>,
-    journal: Arc<watch::Sender<JournalCondition>>,
-    pub(super) asked: Arc<AtomicU64>,
-}
-
-impl Stage {
-    pub(super) fn show(&self, scene: Scene) {
-        self.journal.send_replace(scene.journal.clone());
-        self.drains.send_replace(Arc::new(scene.drains.clone()));
-        *self.scene.lock().unwrap() = scene;
-    }
-
-    async fn answer(self, mut inbox: mpsc::Receiver<Command>) {
-        while let Some(command) = inbox.recv().await {
-            let Command::Overview { reply } = command else {
-                panic!("the page asks for an overview and for nothing else: {command:?}");
-            };
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            let scene = self.scene.lock().unwrap().clone();
-            let overview = Overview {
-                listing: scene.listing,
-                attached: scene.attached,
-                health: scene.health,
-                usage: None,
-                tally: Tally::default(),
-            };
-            drop(reply.send(Ok::<_, RequestError>(overview)));
-        }
-    }
-}
-
-/// The real server, on a port of its own, in front of this scene.
-pub(super) async fn on_stage(scene: Scene) -> (Stage, Web, SocketAddr) {
-    on_stage_at(ANY_PORT, scene).await
-}
-
-pub(super) async fn on_stage_at(address: SocketAddr, scene: Scene) -> (Stage, Web, SocketAddr) {
-    let (commands, inbox) = mpsc::channel(16);
-    let stage = Stage {
-        scene: Arc::new(Mutex::new(scene.clone())),
-        drains: Arc::new(watch::channel(Arc::default()).0),
-        journal: Arc::new(watch::channel(JournalCondition::default()).0),
-        asked: Arc::default(),
-    };
-    let handle = Handle {
-        commands,
-        drains: stage.drains.subscribe(),
-        journal: stage.journal.subscribe(),
-        beats: watch::channel(clock::now()).1,
-    };
-    let mut config = Config::default();
-    config.rules.shadow = scene.shadow;
-    let mut web = Web::bind(
-        address,
-        handle,
-        watch::channel(config).1,
-        watch::channel(Reloads::since(0)).1,
-    )
-    .await
-    .unwrap();
-    web.shared.page = Arc::new(Page::of("lb1"));
-    for record in &scene.before {
-        web.shared.page.past().see(std::slice::from_ref(record));
-    }
-    stage.show(scene);
-    tokio::spawn(stage.clone().answer(inbox));
-    let address = web.listener.local_addr().unwrap();
-    (stage, web, address)
 }
 
 pub(super) fn ago(seconds: u64) -> Moment {
@@ -165,7 +77,7 @@ pub(super) fn pooled() -> Scene {
 }
 
 /// The first server of DNS is at weight 0.
-fn quiesced() -> Scene {
+pub(super) fn quiesced() -> Scene {
     Scene {
         listing: Ok(listing(&[
             ("10.1.0.5:53", 0),
@@ -211,7 +123,7 @@ fn step(seconds_ago: u64, from: State, to: State, why: &str) -> Transition {
     }
 }
 
-fn flows(udp: u64, tcp_open: u64, tcp_closing: u64, forwarded: u64) -> Flows {
+pub(super) fn flows(udp: u64, tcp_open: u64, tcp_closing: u64, forwarded: u64) -> Flows {
     Flows {
         udp,
         tcp_open,
@@ -370,133 +282,5 @@ pub(super) fn gone(lost: Option<u64>) -> Scene {
     Scene {
         drains: vec![removed(lost)],
         ..without()
-    }
-}
-
-fn health(service: &str, server: &str, verdict: Verdict, stance: Stance) -> ServerHealth {
-    let (says, cause) = match &verdict {
-        Verdict::Up => (Says::Up, String::new()),
-        Verdict::Down { cause, .. } => (Says::Down, cause.clone()),
-        Verdict::Unknown(_) => (Says::Unknown, String::new()),
-    };
-    ServerHealth {
-        service: service.parse().unwrap(),
-        server: server.parse().unwrap(),
-        health: Health {
-            verdict,
-            since: ago(95),
-            failures: 12,
-            unanimous: false,
-            belief: Belief::Believed,
-            last_pass: None,
-        },
-        stance,
-        words: vec![Word {
-            source: "check:dns".to_owned(),
-            says,
-            since: ago(95),
-            failures: 12,
-            passes: 0,
-            cause,
-            last: ago(1),
-            stale_at: clock::now(),
-        }],
-        at: clock::now(),
-    }
-}
-
-/// One server is drained for its failure, and one fails and is needed.
-pub(super) fn failing() -> Scene {
-    let down = |cause: &str| Verdict::Down {
-        source: "check:dns".to_owned(),
-        cause: cause.to_owned(),
-    };
-    let mut record = drain(7, "10.1.0.5:53", State::Draining);
-    record.reason = Reason::Failure;
-    record.who = "check:dns".to_owned();
-    record.why = "no answer within 2 s".to_owned();
-    record.ticket.clear();
-    record.failure = Some(Failure {
-        source: "check:dns".to_owned(),
-        cause: "no answer within 2 s".to_owned(),
-        since: ago(180),
-        level: 1,
-        recovered: false,
-        quiesced: true,
-    });
-    record.observed = seen(Some(flows(12, 0, 0, 800)), None, 0);
-    let needed = Stance::Needed(
-        "without it 1 of 3 servers and 33 % of the weight would be left; the floor is 1 servers and 50 %"
-            .to_owned(),
-    );
-    Scene {
-        drains: vec![record],
-        health: vec![
-            health(DNS, "10.1.0.5:53", down("no answer within 2 s"), Stance::Quiesced),
-            health(DNS, "10.1.0.6:53", down("refused"), needed),
-            health(DNS, "10.1.0.7:53", Verdict::Up, Stance::Well),
-            health(
-                WEB,
-                "[2001:db8:1::5]:443",
-                down("certificate has expired"),
-                Stance::AllFail,
-            ),
-            health(
-                WEB,
-                "[2001:db8:1::6]:443",
-                down("certificate has expired"),
-                Stance::AllFail,
-            ),
-        ],
-        ..quiesced()
-    }
-}
-
-/// A journal that was never read: its drains are not known.
-pub(super) fn journal_fault() -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(FILE), "garbage").unwrap();
-    let fault = Keeper::at(folder.path()).unwrap().check().unwrap_err();
-    Scene {
-        journal: JournalCondition {
-            fault: Some(fault),
-            drains_known: false,
-        },
-        ..quiesced()
-    }
-}
-
-pub(super) fn table_unreadable() -> Scene {
-    let fault =
-        Fault("the IPVS table cannot be listed: netlink: EPERM; the daemon needs CAP_NET_ADMIN".to_owned());
-    Scene {
-        listing: Err(fault),
-        drains: quiet(State::Quiet).drains,
-        ..nothing()
-    }
-}
-
-/// By the counters alone, in shadow mode: little is known, and none of it is 0.
-pub(super) fn uncountable() -> Scene {
-    let mut record = drain(7, "10.1.0.5:53", State::Draining);
-    record.shadow = true;
-    record.observed = seen(
-        Some(Flows {
-            rung: Rung::Counters,
-            arrivals: None,
-            ..flows(0, 0, 0, 0)
-        }),
-        None,
-        30,
-    );
-    record.observed.lacking.better_rung = Some("no kprobes".to_owned());
-    let past = Record {
-        server: "10.1.0.4:53".parse().unwrap(),
-        ..removed(None)
-    };
-    Scene {
-        drains: vec![record, past],
-        shadow: true,
-        ..quiesced()
     }
 }

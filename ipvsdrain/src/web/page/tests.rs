@@ -10,7 +10,9 @@ use tokio::net::TcpStream;
 
 use super::MOST_READERS;
 use super::assets::{ASSETS, GUARDS};
-use super::scene_tests::{self as scenes, Scene, Stage, on_stage};
+use super::scene_tests::{self as scenes, Scene};
+use super::stage_tests::{Stage, on_stage};
+use super::trouble_tests as troubled;
 
 async fn served<F: Future<Output = ()>>(scene: Scene, talk: impl FnOnce(Stage, SocketAddr) -> F) {
     let (stage, web, address) = on_stage(scene).await;
@@ -139,14 +141,14 @@ async fn the_first_events_are_the_last_minutes_and_everything_as_it_is() {
 
 #[tokio::test]
 async fn what_is_not_known_is_null_and_not_0() {
-    served(scenes::table_unreadable(), |_, address| async move {
+    served(troubled::table_unreadable(), |_, address| async move {
         let (mut stream, _) = asked(address, "GET /events").await;
         let now = event(&mut stream, "now").await;
         assert_eq!(now["services"], Value::Null);
         assert!(now["table_fault"].as_str().unwrap().contains("EPERM"), "{now}");
     })
     .await;
-    served(scenes::uncountable(), |_, address| async move {
+    served(troubled::uncountable(), |_, address| async move {
         let (mut stream, _) = asked(address, "GET /events").await;
         let past = event(&mut stream, "past").await;
         assert_eq!(

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::sleep;
 
-use super::super::scene_tests::{self as scenes, ANY_PORT, Scene, Stage, on_stage_at};
+use super::super::scene_tests::{self as scenes, Scene};
+use super::super::stage_tests::{ANY_PORT, Stage, on_stage_at};
 use super::chromium::Chromium;
 use super::{READY, accessible, axe, screenshots, troubles};
 use crate::clock;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use self::chromium::Chromium;
-use super::scene_tests::{self as scenes, Scene, Stage, on_stage};
+use super::scene_tests::{self as scenes, Scene};
+use super::stage_tests::{Stage, on_stage};
+use super::trouble_tests as troubled;
 use crate::drain::State;
 
 /// Name, width, height, is it a phone, colours.
@@ -129,7 +131,7 @@ const SCENES: [Seen; 13] = [
     },
     Seen {
         name: "failing",
-        scene: scenes::failing,
+        scene: troubled::failing,
         says: &[
             "Alarm: 10.1.0.6:53 of udp:10.0.0.1:53",
             "it fails, and keeps its weight",
@@ -144,7 +146,7 @@ const SCENES: [Seen; 13] = [
     },
     Seen {
         name: "journal-fault",
-        scene: scenes::journal_fault,
+        scene: troubled::journal_fault,
         says: &[
             "The journal does not work: nothing is begun, changed or removed",
             "not a database",
@@ -156,7 +158,7 @@ const SCENES: [Seen; 13] = [
     },
     Seen {
         name: "table-unreadable",
-        scene: scenes::table_unreadable,
+        scene: troubled::table_unreadable,
         says: &[
             "The table cannot be read: services and servers are unknown",
             "EPERM",
@@ -167,7 +169,7 @@ const SCENES: [Seen; 13] = [
     },
     Seen {
         name: "uncountable",
-        scene: scenes::uncountable,
+        scene: troubled::uncountable,
         says: &[
             "Flows cannot be counted here",
             "counters alone",
