@@ -7,6 +7,7 @@
 
 mod bench;
 mod cache;
+mod cargo;
 mod dashboards;
 mod debian;
 mod demo;

@@ -22,7 +22,7 @@ const TESTS: &str = "web::page::browser_tests";
 pub fn run() -> anyhow::Result<()> {
     ensure_present("the test of the status page", &TOOLS)?;
     let axe = axe().context("cannot fetch axe-core")?;
-    let status = Command::new("cargo")
+    let status = crate::cargo::command()
         .args([
             "test",
             "--package",

@@ -3,7 +3,7 @@
 //! Format, lints, the tests that need no kernel, the committed eBPF object against its source, what promtool and Grafana's
 //! types say of metrics, rules and dashboard, then the scenarios on real kernels. A part that cannot run has failed; nothing is skipped.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -127,7 +127,7 @@ fn kernels(asked: &[String]) -> anyhow::Result<Vec<KernelChoice>> {
 
 fn cargo(name: &str, arguments: &[&str]) -> anyhow::Result<()> {
     part(name, || {
-        let status = Command::new("cargo")
+        let status = crate::cargo::command()
             .args(arguments)
             .status()
             .context("cannot start cargo")?;

@@ -81,7 +81,7 @@ fn release_binary() -> anyhow::Result<PathBuf> {
 
 /// Cargo, in this workspace.
 fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = crate::cargo::command();
     command.current_dir(cache::workspace());
     command
 }

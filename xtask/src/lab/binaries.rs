@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::cache;
+use crate::{cache, cargo};
 
 /// What goes into every guest.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Binaries {
 
 /// Builds both (nothing is done if they are up to date).
 pub fn build() -> anyhow::Result<Binaries> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let output = cargo::command()
         .args([
             "build",
             "--bins",
