@@ -82,7 +82,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
     }
     // A watch costs what it costs; this is what the table beside it does to a drain.
     let place = first();
-    let pending = daemon.begin_drain(place, &["--pinned", "hold", "--udp-quiet", "300s"])?;
+    let pending = daemon.begin_drain(place, &["--udp-quiet", "240s"])?;
     await_weight_zero(&world, &daemon, place)?;
     for (name, every) in [("a drain, idle", None), ("a drain, each 15 s", Some(15))] {
         let figures = bench.cost(every, MINUTE)?;

@@ -170,7 +170,8 @@ fn marked(prometheus: &Prometheus<'_>, span: (f64, f64)) -> Result<()> {
 fn asked(prometheus: &Prometheus<'_>, span: (f64, f64)) -> Result<(Vec<String>, Vec<String>)> {
     let (mut lines, mut silent) = (Vec::new(), Vec::new());
     for query in dashboards::queries()? {
-        let series = prometheus.range(&query.expr, span, STEP)?.len();
+        let series = prometheus.range(&query.expr, span, STEP)?;
+        let series = series.iter().filter(|series| is_told(series)).count();
         let line = format!("{series:4} {}: {}: {}", query.place, query.title, query.expr);
         if series == 0 {
             silent.push(line.clone());
@@ -178,4 +179,10 @@ fn asked(prometheus: &Prometheus<'_>, span: (f64, f64)) -> Result<(Vec<String>, 
         lines.push(line);
     }
     Ok((lines, silent))
+}
+
+/// Whether it has a number at some time: a quotient of nothing and nothing is none.
+fn is_told(series: &Value) -> bool {
+    let samples = series["values"].as_array().into_iter().flatten();
+    samples.into_iter().any(|sample| sample[1] != "NaN")
 }
