@@ -24,9 +24,9 @@ pub fn run() -> anyhow::Result<()> {
     let axe = axe().context("cannot fetch axe-core")?;
     let status = crate::cargo::command()
         .args([
+            // As all tests are built, so that nothing is built twice.
             "test",
-            "--package",
-            "ipvsdrain",
+            "--workspace",
             "--lib",
             TESTS,
             "--",
