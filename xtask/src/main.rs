@@ -38,7 +38,7 @@ enum Verb {
     Lab(lab::cli::Verb),
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
-    /// Measures what a packet costs on this machine's own kernel
+    /// Measures: what a packet costs, what each way to take a server out loses
     #[command(subcommand)]
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Verb::Ebpf { check } => ebpf::run(check).map(|()| ExitCode::SUCCESS),
         Verb::Lab(verb) => lab::cli::serve(verb),
         Verb::Test(test) => test::run(&test),
-        Verb::Bench(verb) => bench::serve(&verb),
+        Verb::Bench(verb) => bench::serve(verb),
         Verb::Demo(demo) => demo.run(),
         Verb::Dist => dist::run(),
     };
