@@ -131,11 +131,12 @@ impl fmt::Display for Boot {
     }
 }
 
-/// What is missing, in boots of at most so many worlds. A row is never split: its cells are to be compared.
+/// What is missing, in boots of at most so many worlds, all traffic of one forwarding method before the next. A row is
+/// never split: its cells are to be compared.
 pub(super) fn boots(wanted: &Wanted, records: &Records, worlds: usize) -> Vec<Boot> {
     let mut boots: Vec<Boot> = Vec::new();
-    for traffic in &wanted.traffic {
-        for forwarding in &wanted.forwardings {
+    for forwarding in &wanted.forwardings {
+        for traffic in &wanted.traffic {
             for expire_nodest_conn in [0, 1] {
                 for kernel in &wanted.kernels {
                     let mut row = Row {
