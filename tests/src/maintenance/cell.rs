@@ -18,7 +18,7 @@ use crate::world::{Forwarding, World};
 const SERVERS: u16 = 2;
 /// From depooling to the end of the traffic. Longer than the longest timer and the kernel's 300 s for UDP, with its
 /// timer's slack, one after the other: what a removal costs has shown by then.
-pub(super) const WINDOW: Duration = Duration::from_secs(420);
+pub(super) const WINDOW: Duration = Duration::from_mins(7);
 /// Worlds of one boot do not all do the same at the same moment.
 const STAGGER: Duration = Duration::from_millis(130);
 

@@ -98,7 +98,7 @@ fn read_all(socket: &OwnedFd, spot: Spot, book: &Book) -> Result<()> {
 fn missed(socket: &OwnedFd) -> Result<u64> {
     // SAFETY: all bytes zero are a value of this plain struct.
     let mut statistics: libc::tpacket_stats = unsafe { std::mem::zeroed() };
-    let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    let mut length = libc::socklen_t::try_from(size_of::<libc::tpacket_stats>())?;
     // SAFETY: the kernel writes at most `length` bytes, and the struct has as many.
     let answer = unsafe {
         libc::getsockopt(

@@ -17,9 +17,9 @@ const PARTS: f64 = 100.0;
 
 #[derive(Debug)]
 pub(super) struct Bar {
-    bar: Option<ProgressBar>,
+    shown: Option<ProgressBar>,
     begin: Instant,
-    worlds: usize,
+    worlds: f64,
     state: Mutex<State>,
 }
 
@@ -32,7 +32,7 @@ struct State {
 
 impl Bar {
     pub(super) fn start(worlds: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let shown = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new((worlds as u64) * 100);
             let template = "{bar:30} {percent} % [{elapsed_precise}, left {eta_precise}] {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
@@ -42,15 +42,15 @@ impl Bar {
             bar
         });
         Self {
-            bar,
+            shown,
             begin: Instant::now(),
-            worlds,
+            worlds: number(worlds),
             state: Mutex::default(),
         }
     }
 
     pub(super) fn booted(&self, boot: &Boot, release: &str) {
-        match &self.bar {
+        match &self.shown {
             Some(bar) => bar.set_message(format!("{release} is up")),
             None => eprintln!("bench: {release} is up: {boot}"),
         }
@@ -59,18 +59,20 @@ impl Bar {
     pub(super) fn alive(&self, boot: &Boot, guest_seconds: f64) {
         self.change(|state| {
             let part = (guest_seconds / GUEST_SECONDS).min(1.0);
-            state.up.insert(boot.kernel.to_string(), part * worlds(boot));
+            state
+                .up
+                .insert(boot.kernel.to_string(), part * number(boot.worlds()));
         });
     }
 
     pub(super) fn ended(&self, boot: &Boot) {
         let done = self.change(|state| {
             state.up.remove(&boot.kernel.to_string());
-            state.ended += worlds(boot);
+            state.ended += number(boot.worlds());
         });
-        if self.bar.is_none() {
+        if self.shown.is_none() {
             let elapsed = self.begin.elapsed();
-            let left = elapsed.mul_f64((self.worlds as f64 / done.max(0.01) - 1.0).max(0.0));
+            let left = elapsed.mul_f64((self.worlds / done.max(0.01) - 1.0).max(0.0));
             eprintln!(
                 "bench: {done:.0} of {} worlds after {} min, {} min left",
                 self.worlds,
@@ -81,7 +83,7 @@ impl Bar {
     }
 
     pub(super) fn say(&self, text: &str) {
-        match &self.bar {
+        match &self.shown {
             Some(bar) => bar.println(text),
             None => eprintln!("bench: {text}"),
         }
@@ -92,7 +94,7 @@ impl Bar {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
         let done = state.ended + state.up.values().sum::<f64>();
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -106,13 +108,13 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a handful")]
-fn worlds(boot: &Boot) -> f64 {
-    boot.worlds() as f64
+#[expect(clippy::cast_precision_loss, reason = "some thousand worlds")]
+fn number(worlds: usize) -> f64 {
+    worlds as f64
 }
