@@ -1,4 +1,4 @@
-//! Puts plot and tables where they are read: in `docs/benchmark.md` between two marks, for results of the repository; in
+//! Puts plots and tables where they are read: in `docs/benchmark.md` between two marks, for results of the repository; in
 //! the folder of the results, for others.
 
 use std::collections::BTreeSet;
@@ -9,27 +9,30 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::record::{Record, Records};
-use super::{grid, table};
+use super::{grid, table, tradeoff};
 use crate::cache;
 
 const PAGE: &str = "docs/benchmark.md";
 const BEGIN: &str = "<!-- results: begin; written by `cargo xtask bench loss` -->\n";
 const END: &str = "<!-- results: end -->";
-const PLOT: &str = "loss.svg";
+const GRID: &str = "loss.svg";
+const TRADEOFF: &str = "loss-and-time.svg";
 
 pub(super) fn write(folder: &Path, is_in_repository: bool) -> Result<()> {
     let records = Records::open(folder)?;
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let plot = folder.join(PLOT);
-    fs::write(&plot, grid::draw(&records)).with_context(|| format!("cannot write {}", plot.display()))?;
+    for (name, plot) in [(GRID, grid::draw(&records)), (TRADEOFF, tradeoff::draw(&records))] {
+        let path = folder.join(name);
+        fs::write(&path, plot).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let (path, text) = if is_in_repository {
         let path = cache::workspace().join(PAGE);
         let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = between(&page, &results(&records, "benchmark/loss.svg"))
+        let text = between(&page, &results(&records, "benchmark/"))
             .with_context(|| format!("{} has no place for results: {BEGIN}{END}", path.display()))?;
         (path, text)
     } else {
-        (folder.join("loss.md"), results(&records, PLOT))
+        (folder.join("loss.md"), results(&records, ""))
     };
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("bench: the report is {}", path.display());
@@ -42,14 +45,16 @@ fn between(page: &str, results: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{results}\n{END}{after}"))
 }
 
-fn results(records: &Records, plot: &str) -> String {
+/// `folder` is where the plots are, from the page.
+fn results(records: &Records, folder: &str) -> String {
     let set = |what: fn(&Record) -> &str| {
         let words: BTreeSet<&str> = records.all().map(what).collect();
         words.into_iter().collect::<Vec<_>>().join(", ")
     };
     let valid = records.all().filter(|record| record.valid().is_some()).count();
     let mut text = format!(
-        "{valid} cells, on kernels {}, at commit {}.\n\n![strategies by traffic: harm and time]({plot})\n\n{}",
+        "{valid} cells, on kernels {}, at commit {}.\n\n![strategies by traffic: harm and time]({folder}{GRID})\n\n\
+         ![harm against time, by traffic]({folder}{TRADEOFF})\n\n{}",
         set(|record| &record.release),
         set(|record| &record.commit),
         table::tables(records)
@@ -98,7 +103,7 @@ mod tests {
         let mut records = Records::default();
         records.take(record("6.1", "dns", "delete", None));
         records.take(record("7", "dns", "delete", Some("too busy\nand more")));
-        let text = results(&records, "x.svg");
+        let text = results(&records, "");
         assert!(text.starts_with("1 cells"), "{text}");
         assert!(text.contains("`delete`: too busy\n"), "{text}");
     }

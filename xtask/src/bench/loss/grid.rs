@@ -17,6 +17,7 @@ const PANEL_GAP: usize = 64;
 struct Look {
     fill: &'static str,
     ink: &'static str,
+    /// As XML takes it.
     harm: String,
     time: String,
 }
@@ -63,7 +64,7 @@ fn look(group: Option<&Group>) -> Look {
         fill,
         ink,
         harm: match percent {
-            percent if percent < 0.1 => "< 0.1 %".to_owned(),
+            percent if percent < 0.1 => "&lt; 0.1 %".to_owned(),
             percent if percent < 10.0 => format!("{percent:.1} %"),
             percent => format!("{percent:.0} %"),
         },

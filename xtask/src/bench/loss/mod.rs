@@ -11,6 +11,7 @@ mod plan;
 mod record;
 mod share;
 mod table;
+mod tradeoff;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -3,6 +3,9 @@
 
 use super::record::{Cost, Record, Records};
 
+/// Of seconds that there are none of.
+pub(super) const NEVER: &str = "never";
+
 /// How much of what was sent came to harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Harm {
@@ -95,7 +98,7 @@ impl<'a> Group<'a> {
         ]
         .map(|seconds| format!("{seconds:.1}"));
         let text = match values.len() {
-            0 => return "never".to_owned(),
+            0 => return NEVER.to_owned(),
             _ if least == most => least,
             _ => format!("{least}–{most}"),
         };

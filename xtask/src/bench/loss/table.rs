@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::plan::{STRATEGIES, TRAFFIC};
+use super::plan::{CONTROL, STRATEGIES, TRAFFIC};
 use super::record::{Cost, Records};
-use super::share::{Group, is_datagrams};
+use super::share::{Group, NEVER, is_datagrams};
 
 /// A column: its title, and what stands in it.
 type Column = (&'static str, fn(&Group) -> String);
@@ -79,7 +79,12 @@ fn rows(records: &Records, traffic: &str, columns: &[Column]) -> String {
             let Some(group) = Group::find(records, traffic, strategy, expires) else {
                 continue;
             };
-            let cells: Vec<String> = columns.iter().map(|(_, what)| what(&group)).collect();
+            // Where nothing is to be removed, nothing is late.
+            let shown = |text: String| match strategy {
+                CONTROL if text == NEVER => "–".to_owned(),
+                _ => text,
+            };
+            let cells: Vec<String> = columns.iter().map(|(_, what)| shown(what(&group))).collect();
             let _ = writeln!(text, "| `{strategy}` | {expires} | {} |", cells.join(" | "));
         }
     }
