@@ -1,10 +1,10 @@
 //! Rows of the benchmark side by side in one guest: every strategy of a row under the same setting, each in a world of
 //! its own, and beside them a world in which nothing is done.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -74,8 +74,16 @@ pub const FORWARDINGS: [(&str, Forwarding); 3] = [
     ("tunnel", Forwarding::Tunnel),
 ];
 
+/// Files that this one process may have open: a world has some thirty.
+const OPEN_FILES: u64 = 16_384;
+
 /// Runs all rows at once. `tell` gets each cell, once its row has been judged.
-pub fn run(rows: &[Row], tell: &mut (dyn FnMut(&Told) + Send)) {
+pub fn run(rows: &[Row], tell: &mut (dyn FnMut(&Told) + Send)) -> Result<()> {
+    let limit = Rlimit {
+        current: Some(OPEN_FILES),
+        maximum: Some(OPEN_FILES),
+    };
+    setrlimit(Resource::Nofile, limit).context("cannot raise the limit of open files")?;
     let cells: Vec<(usize, Strategy)> = rows
         .iter()
         .enumerate()
@@ -105,6 +113,7 @@ pub fn run(rows: &[Row], tell: &mut (dyn FnMut(&Told) + Send)) {
             tell(&told(row.setting, *strategy, cost, fault.as_ref()));
         }
     }
+    Ok(())
 }
 
 /// A world in which nothing is done loses nothing; where it does, the guest was too busy for its row.

@@ -26,7 +26,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
     run_rows(&rows, &mut |cell| {
         stage.progress(json!({"cell": cell}));
         cells.push(cell.clone());
-    });
+    })?;
     // Where rows were asked for, whoever asked judges.
     if !is_asked {
         judge(&cells)?;

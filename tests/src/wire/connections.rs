@@ -21,7 +21,7 @@ pub struct Connections {
     pub refused: u64,
     /// Once established, ended by a reset that the client got.
     pub reset: u64,
-    /// Once established, never acknowledged again.
+    /// Once established, not acknowledged again until the end, or until the client gave up.
     pub stuck: u64,
 }
 
@@ -31,13 +31,22 @@ struct Connection {
     first_sequence: u32,
     opened: Moment,
     is_established: bool,
-    is_reset: bool,
-    /// The client gave up by itself.
-    is_aborted: bool,
+    end: Option<End>,
     /// Behind the last byte sent, and behind the last one acknowledged.
     sent: u32,
     acknowledged: u32,
     unacknowledged_since: Option<Moment>,
+}
+
+/// A reset, either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client got it.
+    Reset,
+    /// The client sent it.
+    GivenUp,
+    /// The client sent it, after nothing had been acknowledged for long.
+    GivenUpStuck,
 }
 
 impl Connections {
@@ -70,15 +79,15 @@ impl Connections {
     fn add(&mut self, ended: Option<&Connection>, at: Moment) {
         let Some(connection) = ended else { return };
         let since = |moment: Moment| at.since(moment) > STUCK;
-        match connection {
-            Connection {
-                is_established: false,
-                is_reset,
-                opened,
-                ..
-            } => self.refused += u64::from(*is_reset || since(*opened)),
-            Connection { is_reset: true, .. } => self.reset += 1,
-            _ => self.stuck += u64::from(connection.unacknowledged_since.is_some_and(since)),
+        let is_reset = connection.end == Some(End::Reset);
+        if !connection.is_established {
+            self.refused += u64::from(is_reset || since(connection.opened));
+        } else if is_reset {
+            self.reset += 1;
+        } else {
+            let is_stuck = connection.end == Some(End::GivenUpStuck)
+                || connection.unacknowledged_since.is_some_and(since);
+            self.stuck += u64::from(is_stuck);
         }
     }
 }
@@ -89,8 +98,7 @@ impl Connection {
             first_sequence,
             opened,
             is_established: false,
-            is_reset: false,
-            is_aborted: false,
+            end: None,
             sent: first_sequence.wrapping_add(1),
             acknowledged: first_sequence,
             unacknowledged_since: None,
@@ -106,17 +114,22 @@ impl Connection {
         else {
             return;
         };
-        if self.is_reset || self.is_aborted {
+        if self.end.is_some() {
             return;
         }
         if !note.is_out {
-            self.is_reset = flags & RST != 0;
+            self.end = (flags & RST != 0).then_some(End::Reset);
             self.is_established |= flags & (SYN | ACK) == SYN | ACK;
             if flags & ACK != 0 && is_behind(self.acknowledged, acknowledged) {
                 self.acknowledged = acknowledged;
             }
         } else if flags & RST != 0 {
-            self.is_aborted = true;
+            let is_late = |since| note.at.since(since) > STUCK;
+            self.end = Some(if self.unacknowledged_since.is_some_and(is_late) {
+                End::GivenUpStuck
+            } else {
+                End::GivenUp
+            });
         } else {
             let length = note.packet.bytes + u32::from(flags & FIN != 0);
             let behind = sequence.wrapping_add(length);
@@ -124,7 +137,7 @@ impl Connection {
                 self.sent = behind;
             }
         }
-        if !is_behind(self.acknowledged, self.sent) || self.is_aborted {
+        if !is_behind(self.acknowledged, self.sent) || self.end.is_some() {
             self.unacknowledged_since = None;
         } else if self.is_established {
             self.unacknowledged_since = self.unacknowledged_since.or(Some(note.at));
@@ -209,6 +222,8 @@ mod tests {
         assert_eq!(after_opening(&unanswered, 16).stuck, 1);
         let given_up = [unanswered[0], (13, true, 110, 0, RST, 0)];
         assert_eq!(after_opening(&given_up, 900).stuck, 0);
+        let given_up_late = [unanswered[0], (16, true, 110, 0, RST, 0)];
+        assert_eq!(after_opening(&given_up_late, 900).stuck, 1);
     }
 
     #[test]
