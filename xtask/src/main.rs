@@ -44,7 +44,7 @@ enum Verb {
     Page,
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
-    /// Measures what a packet costs on this machine's own kernel
+    /// Measures: what a packet costs, what each way to take a server out loses
     #[command(subcommand)]
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         Verb::Lab(verb) => lab::cli::serve(verb),
         Verb::Page => page::run().map(|()| ExitCode::SUCCESS),
         Verb::Test(test) => test::run(&test),
-        Verb::Bench(verb) => bench::serve(&verb),
+        Verb::Bench(verb) => bench::serve(verb),
         Verb::Demo(demo) => demo.run(),
         Verb::Dashboards(verb) => dashboards::serve(&verb),
         Verb::Dist => dist::run(),

@@ -90,6 +90,17 @@ impl Account {
             .sum()
     }
 
+    /// Flows whose socket failed, of which a record was lost, or, where answers are wanted, one got none.
+    pub fn flows_in_trouble(&self, answers: bool) -> usize {
+        let is_in_trouble = |notes: &&Notes| {
+            let account = notes.account();
+            account.broken.is_some()
+                || !account.lost.is_empty()
+                || (answers && !account.unanswered.is_empty())
+        };
+        self.flows.values().filter(is_in_trouble).count()
+    }
+
     /// One line per flow that lost, duplicated or broke, for a report. At most `limit` lines.
     pub fn faults(&self, limit: usize) -> String {
         let mut lines = Vec::new();

@@ -7,14 +7,12 @@ use anyhow::Result;
 use crate::clock;
 use crate::world::{Director, Place};
 
-const TIMER: Duration = Duration::from_secs(10);
-
 /// True: it is removed.
-pub(super) fn take_out(director: &Director, places: &[Place]) -> Result<bool> {
+pub(super) fn take_out(director: &Director, places: &[Place], timer: Duration) -> Result<bool> {
     for place in places {
         director.set_weight(*place, 0)?;
     }
-    clock::pass(TIMER);
+    clock::pass(timer);
     for place in places {
         director.delete(*place)?;
     }

@@ -1,23 +1,35 @@
-//! The same maintenance of `server1` in four ways: what each costs in lost requests and in time.
+//! The same maintenance in several ways: what each costs in lost requests and in time.
 //!
 //! Owns the traffic around a maintenance and the account of it. How a server is taken out is one file per strategy;
-//! a strategy sees the director and nothing of the traffic.
+//! a strategy sees the director and nothing of the traffic. [`maintain`] is the demo: all kinds of traffic at once, one
+//! strategy after the other. [`run_rows`] is the benchmark: one kind of traffic per row, many worlds at once.
 
+mod cell;
 mod counter_poll;
 mod delete;
 mod fixed_timer;
 mod ipvsdrain;
+mod keeper;
+mod kind;
+mod peer;
+mod row;
+mod service;
+mod strategy;
 mod traffic;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 
 use crate::clock;
-use crate::daemon::Daemon;
-use crate::dns;
 use crate::world::World;
+use crate::{dns, http};
+pub use cell::Cost;
+pub use kind::Kind;
+pub use row::{FORWARDINGS, Row, Told, run as run_rows};
+use service::Service;
+pub use strategy::Strategy;
 use traffic::MaintenanceTraffic;
 
 /// Traffic before the maintenance begins.
@@ -27,44 +39,6 @@ const AFTER: Duration = Duration::from_mins(1);
 
 /// What decides over a deleted server's flows; every strategy works with the kernel's default.
 const SYSCTL: &str = "net.ipv4.vs.expire_nodest_conn";
-
-/// A way to take a server out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// `ipvsadm -d`, at once.
-    Delete,
-    /// Weight 0, ten seconds, `ipvsadm -d`.
-    FixedTimer,
-    /// Weight 0, `ipvsadm -d` when the kernel's counters read zero.
-    CounterPoll,
-    /// `ipvsdrain drain --wait`.
-    Ipvsdrain,
-}
-
-impl Strategy {
-    pub const ALL: [Strategy; 4] = [
-        Strategy::Delete,
-        Strategy::FixedTimer,
-        Strategy::CounterPoll,
-        Strategy::Ipvsdrain,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Strategy::Delete => "delete",
-            Strategy::FixedTimer => "fixed-timer",
-            Strategy::CounterPoll => "counter-poll",
-            Strategy::Ipvsdrain => "ipvsdrain",
-        }
-    }
-
-    pub fn named(name: &str) -> Result<Self> {
-        match Self::ALL.into_iter().find(|strategy| strategy.name() == name) {
-            Some(strategy) => Ok(strategy),
-            None => bail!("there is no strategy `{name}`: delete, fixed-timer, counter-poll, ipvsdrain"),
-        }
-    }
-}
 
 /// What one maintenance cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,23 +58,23 @@ pub struct Outcome {
 pub fn maintain(strategy: Strategy, tell: &mut dyn FnMut(&str)) -> Result<Outcome> {
     tell("building the network, starting nsd and dnsperf");
     let world = World::build(traffic::FORWARDING, traffic::SERVERS)?;
-    // It runs all the time, as it does for whoever uses it.
-    let daemon = match strategy {
-        Strategy::Ipvsdrain => Some(Daemon::start(&world, &[])?),
-        Strategy::Delete | Strategy::FixedTimer | Strategy::CounterPoll => None,
-    };
+    let daemon = ipvsdrain::start(strategy, &world)?;
     let traffic = MaintenanceTraffic::start(&world)?;
     clock::pass(BEFORE);
 
     tell("taking server1 out");
     let begin = clock::now();
     let places = traffic.places();
-    let removed = match (strategy, &daemon) {
-        (Strategy::Delete, _) => delete::take_out(world.director(), places)?,
-        (Strategy::FixedTimer, _) => fixed_timer::take_out(world.director(), places)?,
-        (Strategy::CounterPoll, _) => counter_poll::take_out(world.director(), places)?,
-        (Strategy::Ipvsdrain, Some(daemon)) => ipvsdrain::take_out(world.director(), daemon, places)?,
-        (Strategy::Ipvsdrain, None) => bail!("ipvsdrain drains with a daemon, and none was started"),
+    let director = world.director();
+    let removed = match strategy {
+        Strategy::Delete => delete::take_out(director, places)?,
+        Strategy::FixedTimer(_) => fixed_timer::take_out(director, places, strategy.timer())?,
+        Strategy::CounterPoll => counter_poll::take_out(director, places)?,
+        Strategy::Ipvsdrain | Strategy::IpvsdrainMigrate => {
+            let daemon = daemon.as_ref().context("a daemon was started")?;
+            ipvsdrain::take_out(director, daemon, places)?
+        }
+        _ => bail!("{} is no part of the demo", strategy.name()),
     };
     let seconds = clock::now().since(begin).as_secs_f64();
     tell(&format!(
@@ -125,5 +99,15 @@ pub fn maintain(strategy: Strategy, tell: &mut dyn FnMut(&str)) -> Result<Outcom
     })
 }
 
-/// Debian packages a maintenance needs in the guest.
+/// Debian packages the demo needs in the guest.
 pub const PROGRAMS: &[&str] = dns::PROGRAMS;
+
+/// Those of the benchmark: what serves and asks, and the programs that keep the table.
+pub const BENCH_PROGRAMS: &[&str] = &[
+    dns::PROGRAMS[0],
+    dns::PROGRAMS[1],
+    http::PROGRAMS[0],
+    http::PROGRAMS[1],
+    "keepalived/keepalived",
+    "ldirectord/ldirectord",
+];

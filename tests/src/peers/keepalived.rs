@@ -1,4 +1,4 @@
-//! keepalived, its checks alone, with `inhibit_on_failure`.
+//! keepalived, its checks alone, with `inhibit_on_failure` or without.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,17 +7,18 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use ipvsdrain::identity::Protocol;
 
-use super::{Look, Task, Wells, question};
-use crate::world::{VIP, World};
+use super::{Look, Peer, Program, Task, Wells, question};
+use crate::world::{Forwarding, VIP};
 
-pub(super) fn prepare(task: &Task, world: &World, wells: &Wells, folder: &Path) -> Result<Command> {
-    let path = folder.join("keepalived.conf");
-    fs::write(&path, configuration(task, world, wells)).context("cannot write a configuration")?;
+const FILE: &str = "keepalived.conf";
+
+pub(super) fn command(folder: &Path) -> Command {
     let mut command = Command::new("keepalived");
     command
         .args(["--check", "--dont-fork", "--log-console", "--use-file"])
-        .arg(&path);
+        .arg(folder.join(FILE));
     for (option, name) in [
         ("--pid", "pid"),
         ("--checkers_pid", "checkers"),
@@ -25,23 +26,44 @@ pub(super) fn prepare(task: &Task, world: &World, wells: &Wells, folder: &Path) 
     ] {
         command.arg(option).arg(folder.join(name));
     }
-    Ok(command)
+    command
 }
 
-fn configuration(task: &Task, world: &World, wells: &Wells) -> String {
+pub(super) fn configure(program: &Program, servers: &[Ipv4Addr], wells: &Wells, folder: &Path) -> Result<()> {
+    fs::write(folder.join(FILE), configuration(program, servers, wells))
+        .context("cannot write a configuration")
+}
+
+fn configuration(program: &Program, servers: &[Ipv4Addr], wells: &Wells) -> String {
     let Task {
         port, weight, every, ..
-    } = task;
+    } = program.task;
+    let method = match program.task.forwarding {
+        Forwarding::Masquerade => "NAT",
+        Forwarding::DirectRoute => "DR",
+        Forwarding::Tunnel | Forwarding::Gue | Forwarding::Gre => "TUN",
+    };
+    let protocol = match program.task.protocol {
+        Protocol::Tcp => "TCP",
+        Protocol::Udp => "UDP",
+        Protocol::Sctp => "SCTP",
+    };
     let mut text = format!(
         "global_defs {{\n script_user root\n}}\n\
-         virtual_server {VIP} {port} {{\n delay_loop {every}\n lvs_sched rr\n lvs_method DR\n protocol UDP\n"
+         virtual_server {VIP} {port} {{\n delay_loop {every}\n lvs_sched rr\n lvs_method {method}\n protocol {protocol}\n"
     );
-    for (_, machine) in world.servers() {
-        let address = machine.address();
+    if let Some(seconds) = program.task.persistent {
+        let _ = writeln!(text, " persistence_timeout {seconds}");
+    }
+    let inhibit = match program.peer {
+        Peer::KeepalivedInhibit => "  inhibit_on_failure\n",
+        _ => "",
+    };
+    for address in servers {
         let _ = write!(
             text,
-            " real_server {address} {port} {{\n  weight {weight}\n  inhibit_on_failure\n  {}\n }}\n",
-            check(task, wells, address)
+            " real_server {address} {port} {{\n  weight {weight}\n{inhibit}  {}\n }}\n",
+            check(&program.task, wells, *address)
         );
     }
     text + "}\n"

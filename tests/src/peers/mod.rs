@@ -9,15 +9,18 @@ mod ldirectord;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use ipvsdrain::identity::Protocol;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::dns;
+use crate::ledger::Server;
 use crate::process::Process;
 use crate::traffic::Worker;
-use crate::world::{Machine, World};
+use crate::world::{Forwarding, Machine, World};
 
 /// A program, and how it is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +29,17 @@ pub enum Peer {
     HairTrigger,
     /// keepalived, its checks alone, with `inhibit_on_failure`.
     KeepalivedInhibit,
+    /// keepalived, its checks alone, as it is by default: what fails is deleted.
+    Keepalived,
     /// ldirectord with `quiescent=yes`.
     LdirectordQuiescent,
+    /// ldirectord as it is by default, with a `maintenancedir`: what is named there is deleted.
+    LdirectordMaintenance,
 }
 
 impl Peer {
-    pub const ALL: [Peer; 3] = [
+    /// Those that are compared where a server fails.
+    pub const ON_FAILURE: [Peer; 3] = [
         Peer::HairTrigger,
         Peer::KeepalivedInhibit,
         Peer::LdirectordQuiescent,
@@ -46,7 +54,9 @@ impl Peer {
         match self {
             Peer::HairTrigger => "delete on first failure",
             Peer::KeepalivedInhibit => "keepalived, inhibit_on_failure",
+            Peer::Keepalived => "keepalived",
             Peer::LdirectordQuiescent => "ldirectord, quiescent",
+            Peer::LdirectordMaintenance => "ldirectord, maintenancedir",
         }
     }
 }
@@ -59,6 +69,25 @@ pub struct Task {
     /// Seconds from one check to the next.
     pub every: u32,
     pub look: Look,
+    pub protocol: Protocol,
+    pub forwarding: Forwarding,
+    /// Seconds for which a client stays with its server.
+    pub persistent: Option<u32>,
+}
+
+impl Task {
+    /// A UDP service by direct route, its servers of weight 1, looked at once a second.
+    pub fn udp(port: u16, look: Look) -> Self {
+        Self {
+            port,
+            weight: 1,
+            every: 1,
+            look,
+            protocol: Protocol::Udp,
+            forwarding: Forwarding::DirectRoute,
+            persistent: None,
+        }
+    }
 }
 
 /// How they look at a server.
@@ -111,7 +140,8 @@ impl Wells {
 #[derive(Debug)]
 pub struct Running {
     folder: TempDir,
-    _process: Option<Process>,
+    program: Option<Program>,
+    process: Option<Process>,
     _worker: Option<Worker>,
 }
 
@@ -119,27 +149,60 @@ impl Running {
     /// Starts it. The service must be there, unless the peer makes it.
     pub fn start(peer: Peer, task: &Task, world: &World, wells: &Wells) -> Result<Self> {
         let folder = TempDir::new().context("cannot make a folder for a peer")?;
-        let prepare: Prepare = match peer {
+        let program = match peer {
             Peer::HairTrigger => {
                 let worker = hair_trigger::start(task, world, wells)?;
                 return Ok(Self {
                     folder,
-                    _process: None,
+                    program: None,
+                    process: None,
                     _worker: Some(worker),
                 });
             }
-            Peer::KeepalivedInhibit => keepalived::prepare,
-            Peer::LdirectordQuiescent => ldirectord::prepare,
+            Peer::KeepalivedInhibit | Peer::Keepalived => Program {
+                peer,
+                task: *task,
+                configure: keepalived::configure,
+            },
+            Peer::LdirectordQuiescent | Peer::LdirectordMaintenance => Program {
+                peer,
+                task: *task,
+                configure: ldirectord::configure,
+            },
         };
-        let mut command = prepare(task, world, wells, folder.path())?;
+        program.configure(&addresses(world), wells, folder.path())?;
+        let mut command = match peer {
+            Peer::LdirectordQuiescent | Peer::LdirectordMaintenance => ldirectord::command(folder.path())?,
+            _ => keepalived::command(folder.path()),
+        };
         let log = File::create(folder.path().join("log")).context("cannot make a log")?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let process = world.director().machine().start(&mut command)?;
         Ok(Self {
             folder,
-            _process: Some(process),
+            program: Some(program),
+            process: Some(process),
             _worker: None,
         })
+    }
+
+    /// Takes a server out of the program's configuration, and has the program read it again.
+    pub fn configure_without(&self, server: Server, world: &World, wells: &Wells) -> Result<()> {
+        let (Some(program), Some(process)) = (&self.program, &self.process) else {
+            bail!("this peer has no configuration")
+        };
+        let mut servers = addresses(world);
+        servers.remove(usize::from(server.0) - 1);
+        program.configure(&servers, wells, self.folder.path())?;
+        process.signal(Signal::SIGHUP)
+    }
+
+    /// Names a server in ldirectord's `maintenancedir`.
+    pub fn maintain(&self, server: &Machine) -> Result<()> {
+        let path = ldirectord::maintenance(self.folder.path()).join(server.address().to_string());
+        File::create(&path)
+            .map(drop)
+            .with_context(|| format!("cannot make {}", path.display()))
     }
 
     pub fn log(&self) -> String {
@@ -148,8 +211,26 @@ impl Running {
     }
 }
 
-/// Writes a program's configuration into a folder, and gives the command that runs it in the foreground.
-type Prepare = fn(&Task, &World, &Wells, &Path) -> Result<Command>;
+/// A program with a configuration, and how that is written.
+#[derive(Debug)]
+struct Program {
+    peer: Peer,
+    task: Task,
+    configure: Configure,
+}
+
+/// Writes the configuration for these servers into a folder.
+type Configure = fn(&Program, &[Ipv4Addr], &Wells, &Path) -> Result<()>;
+
+impl Program {
+    fn configure(&self, servers: &[Ipv4Addr], wells: &Wells, folder: &Path) -> Result<()> {
+        (self.configure)(self, servers, wells, folder)
+    }
+}
+
+fn addresses(world: &World) -> Vec<Ipv4Addr> {
+    world.servers().map(|(_, machine)| machine.address()).collect()
+}
 
 /// The name that is asked for.
 fn question() -> String {

@@ -37,7 +37,7 @@ fn judge(outcomes: &[Outcome]) -> Result<()> {
         let found = outcomes.iter().find(|outcome| outcome.name == strategy.name());
         found.with_context(|| format!("strategy {} was not run", strategy.name()))
     };
-    let ours = of(Strategy::Ipvsdrain)?;
+    let ours = of(Strategy::IpvsdrainMigrate)?;
     ensure!(
         ours.removed && ours.lost == 0,
         "ipvsdrain removed: {}, lost: {}",
@@ -51,10 +51,10 @@ fn judge(outcomes: &[Outcome]) -> Result<()> {
     Ok(())
 }
 
-/// All of them unless the options name some.
+/// Those of the demo unless the options name some.
 fn chosen(options: &Value) -> Result<Vec<Strategy>> {
     match options.get("strategies").and_then(Value::as_array) {
-        None => Ok(Strategy::ALL.to_vec()),
+        None => Ok(Strategy::DEMO.to_vec()),
         Some(names) => names
             .iter()
             .map(|name| Strategy::named(name.as_str().context("a strategy is named by text")?))

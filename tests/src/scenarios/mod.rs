@@ -2,6 +2,7 @@
 
 mod arrivals_ways;
 mod attached_under_load;
+mod bench_loss;
 mod broken_observer;
 mod configured;
 mod daemon_crashes;
@@ -73,6 +74,7 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
+    bench_loss::SCENARIO,
     package::SCENARIO,
     rolling_restart::SCENARIO,
     doctor::SCENARIO,

@@ -91,13 +91,14 @@ impl Sender {
                 break;
             }
             let now = clock::now();
+            // Before others begin: one of them may want the same port.
+            self.ended
+                .retain(|sending| sending.next + self.replies.patience() > now);
             while let Some(plan) = plans.next_if(|plan| start + plan.starts <= now) {
                 let sending = self.open(plan, start + plan.starts)?;
                 self.active.push(sending);
             }
             self.send_due(now);
-            self.ended
-                .retain(|sending| sending.next + self.replies.patience() > now);
         }
         let now = clock::now();
         for sending in &self.active {

@@ -1,12 +1,14 @@
-//! `cargo xtask bench …`: what a packet costs, in the time of this machine's own kernel.
+//! `cargo xtask bench …`: what is measured rather than tested.
 //!
-//! Owns what each verb takes and prints. Nothing is attached anywhere: the kernel runs the programs on made-up frames.
-//! Instructions on other kernels are the lab's (`observer-cost`).
+//! Owns what each verb takes and prints. [`arrivals`]: what a packet costs, in the time of this machine's own kernel;
+//! nothing is attached anywhere, the kernel runs the programs on made-up frames. Instructions on other kernels are the
+//! lab's (`observer-cost`). [`loss`]: what each way to take a server out costs, on real kernels.
 
 mod arrivals;
 mod empty;
 mod frames;
 mod kernel;
+mod loss;
 
 use std::process::ExitCode;
 
@@ -20,10 +22,13 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// What each way to take a real server out of IPVS loses, and how long it takes
+    Loss(loss::Loss),
 }
 
-pub fn serve(verb: &Verb) -> anyhow::Result<ExitCode> {
+pub fn serve(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
-        Verb::Arrivals { json } => arrivals::run(*json).map(|()| ExitCode::SUCCESS),
+        Verb::Arrivals { json } => arrivals::run(json).map(|()| ExitCode::SUCCESS),
+        Verb::Loss(loss) => loss.run(),
     }
 }

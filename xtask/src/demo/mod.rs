@@ -19,7 +19,8 @@ use progress::Progress;
 
 const SCENARIO: &str = "maintenance";
 const KERNELS: [&str; 2] = ["6.1", "7"];
-const STRATEGIES: [&str; 4] = ["delete", "fixed-timer", "counter-poll", "ipvsdrain"];
+const OURS: &str = "ipvsdrain-migrate";
+const STRATEGIES: [&str; 4] = ["delete", "fixed-timer-10", "counter-poll", OURS];
 
 #[derive(Debug, Args)]
 pub struct Demo {

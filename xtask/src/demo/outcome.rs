@@ -35,7 +35,7 @@ impl Comparison {
     /// What speaks against us; empty if all is well.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        match self.named("ipvsdrain") {
+        match self.named(super::OURS) {
             None => faults.push("ipvsdrain did not run".to_owned()),
             Some(ours) => {
                 if ours.lost > 0 {
@@ -68,7 +68,7 @@ mod tests {
     fn comparison(delete_lost: u64, our_lost: u64, our_removed: bool) -> Comparison {
         let value = json!({"strategies": [
             {"name": "delete", "sent": 100, "lost": delete_lost, "seconds_to_removal": 0.01, "removed": true, "parts": {}},
-            {"name": "ipvsdrain", "sent": 100, "lost": our_lost, "seconds_to_removal": null, "removed": our_removed},
+            {"name": "ipvsdrain-migrate", "sent": 100, "lost": our_lost, "seconds_to_removal": null, "removed": our_removed},
         ]});
         Comparison::read("6.1.0".to_owned(), &value).unwrap()
     }

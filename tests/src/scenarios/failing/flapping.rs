@@ -50,7 +50,7 @@ struct Unrest {
 fn run(stage: &mut Stage) -> Result<Value> {
     let minutes = stage.options()["minutes"].as_u64().unwrap_or(MINUTES);
     let mut unrests = Vec::new();
-    for peer in Peer::ALL.into_iter().map(Some).chain([None]) {
+    for peer in Peer::ON_FAILURE.into_iter().map(Some).chain([None]) {
         let name = peer.map_or("ipvsdrain", Peer::name);
         stage.progress(json!({"way": name}));
         let unrest = flap(peer, name, minutes).context(name)?;
@@ -71,12 +71,7 @@ fn flap(peer: Option<Peer>, name: &'static str, minutes: u64) -> Result<Unrest> 
     let world = World::build(Forwarding::DirectRoute, SERVERS)?;
     let wells = Wells::new(&world)?;
     let folder = TempDir::new().context("cannot make a folder")?;
-    let task = Task {
-        port: PORT,
-        weight: 1,
-        every: 1,
-        look: Look::Wells,
-    };
+    let task = Task::udp(PORT, Look::Wells);
     if !peer.is_some_and(Peer::makes_service) {
         let addresses = world.servers().map(|(_, machine)| machine.address());
         world

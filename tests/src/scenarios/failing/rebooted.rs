@@ -61,7 +61,7 @@ enum Way {
 
 impl Way {
     fn all() -> Vec<Way> {
-        let peers = Peer::ALL.into_iter().map(Way::Peer);
+        let peers = Peer::ON_FAILURE.into_iter().map(Way::Peer);
         peers.chain([Way::Ipvsdrain]).collect()
     }
 
@@ -112,12 +112,7 @@ fn reboot(way: Way) -> Result<Cost> {
     let _second = Recursor::start(&world, Server(2), PORT, Listens::Both)?;
     let wells = Wells::new(&world)?;
     let folder = TempDir::new().context("cannot make a folder")?;
-    let task = Task {
-        port: PORT,
-        weight: 1,
-        every: 1,
-        look: Look::Dns,
-    };
+    let task = Task::udp(PORT, Look::Dns);
     let service = format!("udp:{VIP}:{PORT}").parse()?;
     let place = world.place(service, REBOOTED, PORT);
     if !matches!(way, Way::Peer(peer) if peer.makes_service()) {

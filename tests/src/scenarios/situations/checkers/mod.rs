@@ -106,10 +106,9 @@ impl Checker {
     fn start(case: &mut Case<'_>, peer: Peer) -> Result<Self> {
         let wells = Wells::new(case.world)?;
         let task = Task {
-            port: PORT,
             weight: WEIGHT.unsigned_abs(),
             every: 2,
-            look: Look::Wells,
+            ..Task::udp(PORT, Look::Wells)
         };
         let running = Running::start(peer, &task, case.world, &wells)?;
         let checker = Self { wells, running };
