@@ -38,7 +38,7 @@ enum Verb {
     Lab(lab::cli::Verb),
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
-    /// Measures what a packet costs on this machine's own kernel
+    /// Measures what it costs, in this machine's time or in instructions on the lab's kernels
     #[command(subcommand)]
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost

@@ -4,6 +4,7 @@ mod arrivals_ways;
 mod attached_under_load;
 mod broken_observer;
 mod configured;
+mod cost;
 mod daemon_crashes;
 mod daemon_killed;
 mod doctor;
@@ -23,7 +24,6 @@ mod module_reloaded;
 mod netlink;
 mod netns_chosen;
 mod nothing_attached;
-mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod operator;
@@ -41,6 +41,9 @@ mod witness;
 
 use crate::scenario::Scenario;
 
+pub use cost::SCENARIOS as COSTS;
+
+/// What judges.
 pub const SCENARIOS: &[Scenario] = &[
     kernel_reference::SCENARIO,
     lossless::DIRECT_ROUTE,
@@ -59,7 +62,6 @@ pub const SCENARIOS: &[Scenario] = &[
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     netns_chosen::SCENARIO,
-    observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     arrivals_ways::SCENARIO,
     attached_under_load::SCENARIO,

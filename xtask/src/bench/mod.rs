@@ -1,12 +1,14 @@
-//! `cargo xtask bench …`: what a packet costs, in the time of this machine's own kernel.
+//! `cargo xtask bench …`: what it costs. Owns what each verb takes; each has a file that prints it.
 //!
-//! Owns what each verb takes and prints. Nothing is attached anywhere: the kernel runs the programs on made-up frames.
-//! Instructions on other kernels are the lab's (`observer-cost`).
+//! `arrivals` measures in the time of this machine's own kernel, and attaches nothing: the kernel runs the programs on
+//! made-up frames. `cost` measures in instructions, on the kernels of the lab.
 
 mod arrivals;
+mod cost;
 mod empty;
 mod frames;
 mod kernel;
+mod tables;
 
 use std::process::ExitCode;
 
@@ -20,10 +22,13 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Instructions and memory on the lab's kernels: per packet, per minute, per step, per start, per decision
+    Cost(cost::Cost),
 }
 
 pub fn serve(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Arrivals { json } => arrivals::run(*json).map(|()| ExitCode::SUCCESS),
+        Verb::Cost(cost) => cost.run().map(|()| ExitCode::SUCCESS),
     }
 }
