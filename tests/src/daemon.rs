@@ -24,6 +24,8 @@ use crate::world::{Machine, Place, World};
 const PROGRAM: &str = "ipvsdrain";
 /// Reading BTF is slow under emulation.
 const START_LIMIT: Duration = Duration::from_mins(1);
+/// How often a starting daemon's socket is tried.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How long a verb may take that waits for no drain.
 const VERB_LIMIT: Duration = Duration::from_mins(1);
@@ -92,6 +94,14 @@ impl<'world> Daemon<'world> {
         Ok(())
     }
 
+    /// Stops it as an operator would, unless it has ended already.
+    pub fn stop_if_running(&mut self) -> Result<()> {
+        match self.process.ended()? {
+            Some(_) => Ok(()),
+            None => self.stop(),
+        }
+    }
+
     /// Starts it again, after its end, with the journal it left and these options.
     pub fn restart(&mut self, options: &[&str]) -> Result<()> {
         self.process = launch(self.director, &self.folder, options, &[])?;
@@ -120,7 +130,7 @@ impl<'world> Daemon<'world> {
     fn await_socket(&mut self) -> Result<()> {
         let deadline = clock::now() + START_LIMIT;
         while UnixStream::connect(self.socket()).is_err() {
-            if self.process.await_end(Duration::from_millis(20))? {
+            if self.process.await_end(LOOK)? {
                 bail!("the daemon ended at its start: {}", self.log());
             }
             if clock::now() > deadline {

@@ -32,7 +32,8 @@ pub struct Scenario {
 
 /// Every scenario, by module.
 pub fn all() -> Vec<Scenario> {
-    [crate::ground::SCENARIOS, crate::scenarios::SCENARIOS].concat()
+    use crate::{ground, scenarios};
+    [ground::SCENARIOS, scenarios::SCENARIOS, scenarios::COSTS].concat()
 }
 
 /// The scenario of this name.

@@ -44,7 +44,7 @@ enum Verb {
     Page,
     /// Checks everything that must hold, scenarios on real kernels included
     Test(test::Test),
-    /// Measures: what a packet costs, what each way to take a server out loses
+    /// Measures: what a packet costs, what the daemon costs, what each way to take a server out loses
     #[command(subcommand)]
     Bench(bench::Verb),
     /// Does the same maintenance four ways on real kernels and compares what each lost

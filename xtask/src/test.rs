@@ -13,8 +13,10 @@ use serde_json::json;
 use crate::lab::{self, Event, KernelChoice, Request, ScenarioResult};
 use crate::{dashboards, promtool};
 
-/// Judges nothing, and takes minutes: `cargo xtask lab run observer-cost` prints what it measures.
-const MEASURES: &str = "observer-cost";
+/// Judges no figure, and takes minutes: `cargo xtask bench cost` prints what it measures.
+fn measures(scenario: &str) -> bool {
+    scenario == "observer-cost" || scenario.starts_with("cost-")
+}
 
 /// Where kernels differ most, and what a user relies on first. The other scenarios are dealt out among the kernels, and
 /// so are the rows of those two that are long tables.
@@ -103,7 +105,7 @@ pub fn run(test: &Test) -> anyhow::Result<ExitCode> {
 fn dealt(names: Vec<String>, part: usize, of: usize) -> Vec<String> {
     let mut number = 0;
     let plays = |name: &String| {
-        if name == MEASURES {
+        if measures(name) {
             return false;
         }
         if ON_EVERY_KERNEL.contains(&name.as_str()) {
@@ -196,9 +198,17 @@ mod tests {
 
     #[test]
     fn together_the_kernels_play_everything_that_judges() {
-        let all: Vec<String> = ["kernel-reference", "a", "b", MEASURES, "c", "situations"]
-            .map(str::to_owned)
-            .to_vec();
+        let all: Vec<String> = [
+            "kernel-reference",
+            "a",
+            "b",
+            "observer-cost",
+            "c",
+            "cost-packets",
+            "situations",
+        ]
+        .map(str::to_owned)
+        .to_vec();
         let parts = [dealt(all.clone(), 0, 2), dealt(all, 1, 2)];
         assert_eq!(parts[0], ["kernel-reference", "b", "situations"]);
         assert_eq!(parts[1], ["kernel-reference", "a", "c", "situations"]);

@@ -1,16 +1,18 @@
-//! The few `bpf(2)` calls that aya does not offer: type information of modules, programs traced by it, and what such a
-//! program cost.
+//! The few `bpf(2)` calls that aya does not offer: type information of modules, programs traced by it and what such a
+//! program cost, and many elements of a map at once.
 //!
-//! Owns all unsafe code of the fentry probe. Each call is one function with safe arguments; none decides anything.
+//! Owns the unsafe code of all these. Each call is one function with safe arguments; none decides anything.
 
 use std::ffi::{CStr, CString};
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use aya::Pod;
+use aya::maps::{HashMap, IterableMap, MapData};
 use aya_obj::generated::{
     bpf_attach_type, bpf_attr, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_info, bpf_prog_type,
 };
@@ -130,6 +132,48 @@ pub(super) fn pin(object: &OwnedFd, path: &Path) -> io::Result<()> {
     attr.__bindgen_anon_4.pathname = name.as_ptr() as u64;
     attr.__bindgen_anon_4.bpf_fd = number(object.as_raw_fd());
     call(bpf_cmd::BPF_OBJ_PIN, &mut attr).map(drop)
+}
+
+/// How far the reading of a hash map is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    Beginning,
+    /// The kernel's own mark.
+    At(u32),
+    End,
+}
+
+/// Reads the next elements of a hash map, as many as there is room for, and returns how many they are.
+pub(super) fn read_batch<K: Pod, V: Pod>(
+    map: &HashMap<MapData, K, V>,
+    position: &mut Position,
+    keys: &mut [K],
+    values: &mut [V],
+) -> io::Result<usize> {
+    // The kernel rounds the length of a value up to this; that of a key it takes as it is.
+    const { assert!(size_of::<V>().is_multiple_of(8)) };
+    let mut next = 0_u32;
+    let mut attr = zeroed();
+    attr.batch.in_batch = match position {
+        Position::Beginning => 0,
+        Position::At(mark) => (&raw const *mark) as u64,
+        Position::End => return Ok(0),
+    };
+    attr.batch.out_batch = (&raw mut next) as u64;
+    attr.batch.keys = keys.as_mut_ptr() as u64;
+    attr.batch.values = values.as_mut_ptr() as u64;
+    attr.batch.count = length(keys.len().min(values.len()));
+    attr.batch.map_fd = number(map.map().fd().as_fd().as_raw_fd());
+    // The kernel writes at most `count` keys and values, of the sizes that aya compared with `K` and `V`, and `next`.
+    let ended = match call(bpf_cmd::BPF_MAP_LOOKUP_BATCH, &mut attr) {
+        Ok(_) => Position::At(next),
+        Err(fault) if fault.raw_os_error() == Some(libc::ENOENT) => Position::End,
+        Err(fault) => return Err(fault),
+    };
+    *position = ended;
+    // SAFETY: a plain number, which the kernel set.
+    let read = unsafe { attr.batch.count };
+    Ok(read as usize)
 }
 
 fn zeroed() -> bpf_attr {

@@ -4,6 +4,7 @@
 //! Owns the loader and the maps; which probe is attached, and how, is for [`super::hook`] to choose, what is attached to
 //! interfaces for [`super::arrivals`], and how all of it outlives the daemon for `pinned`.
 
+mod batch;
 mod pinned;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use ipvsdrain_ebpf::layout::{
 
 use nix::libc::{E2BIG, EEXIST};
 
+use self::batch::Batches;
 pub(super) use self::pinned::{discard, warn_unpinned};
 
 use super::arrivals::{Preference, Witness};
@@ -278,18 +280,14 @@ impl Probes {
 
     /// Deletes the flows that `is_over` names.
     pub(super) fn forget(&mut self, is_over: impl Fn(&Flow<u64>) -> bool) -> Result<(), ObserveError> {
-        // Collected first: deleting while walking makes the kernel start the walk again.
-        let over: Vec<_> = self
-            .flows
-            .iter()
-            .filter_map(Result::ok)
-            .filter(|(_, flow)| is_over(&flow.0))
-            .collect();
-        for (key, _) in over {
-            match self.flows.remove(&key) {
-                Ok(()) => self.entered = self.entered.saturating_sub(1),
-                Err(MapError::KeyNotFound) => {}
-                Err(fault) => return Err(map_fault("forgetting a flow", &fault)),
+        let mut batches = Batches::new();
+        while let Some(flows) = batches.next(&self.flows)? {
+            for (key, _) in flows.filter(|(_, flow)| is_over(flow)) {
+                match self.flows.remove(&Raw(*key)) {
+                    Ok(()) => self.entered = self.entered.saturating_sub(1),
+                    Err(MapError::KeyNotFound) => {}
+                    Err(fault) => return Err(map_fault("forgetting a flow", &fault)),
+                }
             }
         }
         Ok(())
@@ -313,11 +311,13 @@ impl Probes {
         watch: Watch,
         mut each: impl FnMut(Option<(&FlowKey, &Flow<u64>)>) -> bool,
     ) -> Result<bool, ObserveError> {
-        for entry in &self.flows {
-            let (key, flow) = entry.map_err(|fault| map_fault("reading a flow", &fault))?;
-            let of_watch = Place::from_bits(flow.0.place).watch() == watch;
-            if !each(of_watch.then_some((&key.0, &flow.0))) {
-                return Ok(false);
+        let mut batches = Batches::new();
+        while let Some(flows) = batches.next(&self.flows)? {
+            for (key, flow) in flows {
+                let of_watch = Place::from_bits(flow.place).watch() == watch;
+                if !each(of_watch.then_some((key, flow))) {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

@@ -7,14 +7,31 @@ use std::collections::BTreeMap;
 use super::kernel::Listing;
 use crate::drain::{Adopt, Record};
 use crate::identity::{RealServer, VirtualService};
+use crate::moment::Moment;
 
 type Key = (VirtualService, RealServer);
 
+/// Reading the whole table takes at most this share of the time: drains are stepped by the same hand.
+const LARGEST_SHARE: u32 = 20;
+
 /// The weights that servers were seen with, by which one knows what an adopted one is to get back.
 #[derive(Debug, Default)]
-pub(super) struct Weights(BTreeMap<Key, u32>);
+pub(super) struct Weights {
+    seen: BTreeMap<Key, u32>,
+    look_again: Moment,
+}
 
 impl Weights {
+    /// Is it time to read the table again? Of a small one it is at each tick.
+    pub(super) fn wants_look(&self, now: Moment) -> bool {
+        now >= self.look_again
+    }
+
+    /// The table was read, and that took so long.
+    pub(super) fn looked(&mut self, from: Moment, until: Moment) {
+        self.look_again = from + until.since(from) * LARGEST_SHARE;
+    }
+
     /// Notes the weights in the table, and gives the servers to adopt now with their weight in service, if it is known.
     ///
     /// A server that was dealt with is not adopted again before it was seen with a weight: whoever put it back at
@@ -31,14 +48,14 @@ impl Weights {
                 let key = (service.service, server.server);
                 let weight = server.configuration.weight;
                 if weight > 0 {
-                    self.0.insert(key, weight);
+                    self.seen.insert(key, weight);
                     continue;
                 }
                 let is_free = records
                     .get(&key)
-                    .is_none_or(|record| record.is_over() && self.0.contains_key(&key));
+                    .is_none_or(|record| record.is_over() && self.seen.contains_key(&key));
                 if is_free && adopt.takes(&service.service) {
-                    found.push((key, self.0.remove(&key)));
+                    found.push((key, self.seen.remove(&key)));
                 }
             }
         }
@@ -54,7 +71,6 @@ mod tests {
     use super::*;
     use crate::drain::{Ground, State, begin};
     use crate::forwarding::Configuration;
-    use crate::moment::Moment;
 
     fn at_weight(weight: u32) -> Listing {
         vec![ListedService {
@@ -91,6 +107,16 @@ mod tests {
             state,
             ..begin(&request, &ground, Moment::from_secs(1)).unwrap()
         }
+    }
+
+    #[test]
+    fn a_table_that_takes_long_to_read_is_read_less_often() {
+        let at = |millis: u64| Moment::from_nanos(millis * 1_000_000);
+        let mut weights = Weights::default();
+        weights.looked(at(1000), at(1001));
+        assert!(!weights.wants_look(at(1019)) && weights.wants_look(at(1020)));
+        weights.looked(at(2000), at(2300));
+        assert!(!weights.wants_look(at(7999)) && weights.wants_look(at(8000)));
     }
 
     #[test]

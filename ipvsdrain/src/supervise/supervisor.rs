@@ -199,12 +199,14 @@ impl<K: Kernel> Supervisor<K> {
 
     /// Takes the servers at weight 0 that the rules select for drains.
     async fn adopt(&mut self) {
-        if self.rules.adopt.services.is_empty() {
+        let now = self.kernel.now();
+        if self.rules.adopt.services.is_empty() || !self.weights.wants_look(now) {
             return;
         }
         let Ok(listing) = self.kernel.listing().await else {
             return;
         };
+        self.weights.looked(now, self.kernel.now());
         let found = self.weights.select(&listing, &self.rules.adopt, &self.records);
         for ((service, server), weight_before) in found {
             let order = Order {
@@ -289,20 +291,30 @@ impl<K: Kernel> Supervisor<K> {
         self.tend_journal();
         self.adopt().await;
         self.mind_failures().await;
-        for key in self.unfinished().collect::<Vec<_>>() {
-            self.advance(key).await;
+        let unfinished: Vec<Key> = self.unfinished().collect();
+        for key in &unfinished {
+            self.go_forward(*key).await;
+        }
+        // Once for all: what is shown holds every record, those of the past, too.
+        if !unfinished.is_empty() {
+            self.show();
         }
         self.kernel.tidy();
     }
 
-    /// Steps one drain; after actions once more, so that their effect is confirmed without waiting for the tick.
+    /// Steps one drain, and shows what came of it.
     pub(super) async fn advance(&mut self, key: Key) {
+        self.go_forward(key).await;
+        self.show();
+    }
+
+    /// One step; after actions one more, so that their effect is confirmed without waiting for the tick.
+    async fn go_forward(&mut self, key: Key) {
         for _ in 0..3 {
             if !self.advance_once(key).await {
                 break;
             }
         }
-        self.show();
     }
 
     /// Returns whether actions were performed, all with success.

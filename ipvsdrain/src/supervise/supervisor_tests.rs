@@ -352,6 +352,27 @@ fn a_drain_of_an_earlier_boot_is_closed() {
     assert_eq!(kernel.0.borrow().changes.len(), 2, "the new table is left alone");
 }
 
+#[test]
+fn a_past_drain_is_not_written_again_at_each_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let kernel = FakeKernel::new();
+    block_on(start(&kernel, &path).begin(&request())).unwrap();
+    let reboot = || {
+        let journal = Journal::open(&path).unwrap();
+        Supervisor::resume(kernel.clone(), journal, "another".to_owned(), || 0)
+    };
+    drop(reboot());
+    let refuse = "CREATE TRIGGER t BEFORE INSERT ON drains BEGIN SELECT RAISE(ABORT, 'written'); END";
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(refuse)
+        .unwrap();
+    let again = reboot();
+    assert_eq!(again.journal.fault(), None);
+    assert_eq!(again.handle().0.drains.borrow()[0].state, State::Yielded);
+}
+
 #[tokio::test]
 async fn a_stop_waits_for_the_flush_and_puts_the_sysctl_back() {
     let folder = tempfile::tempdir().unwrap();

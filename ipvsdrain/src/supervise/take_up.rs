@@ -120,7 +120,8 @@ fn without_journal(record: &Record, actions: &[Action]) -> Vec<Action> {
 /// about is gone.
 fn resume(journal: &mut Journal, boot_id: &str, now: Moment) -> Result<Records, JournalError> {
     let mut records = Records::new();
-    for mut record in journal.latest()? {
+    for kept in journal.latest()? {
+        let mut record = kept.clone();
         if record.boot_id != boot_id {
             if !record.state.is_final() {
                 close(&mut record, REBOOTED, now);
@@ -132,7 +133,10 @@ fn resume(journal: &mut Journal, boot_id: &str, now: Moment) -> Result<Records, 
                     "the machine was rebooted before the count was over",
                 ));
             }
-            journal.save(&record)?;
+            // Only what is news: each is a write to the disk, and past drains are many.
+            if record != kept {
+                journal.save(&record)?;
+            }
         }
         if !record.is_over() {
             info!(service = %record.service, server = %record.server, state = %record.state, "resumed from the journal");

@@ -5,6 +5,7 @@ mod attached_under_load;
 mod bench_loss;
 mod broken_observer;
 mod configured;
+mod cost;
 mod daemon_crashes;
 mod daemon_killed;
 mod doctor;
@@ -24,7 +25,6 @@ mod module_reloaded;
 mod netlink;
 mod netns_chosen;
 mod nothing_attached;
-mod observer_cost;
 mod observer_counts;
 mod observer_refuses;
 mod operator;
@@ -43,6 +43,9 @@ mod witness;
 
 use crate::scenario::Scenario;
 
+pub use cost::SCENARIOS as COSTS;
+
+/// What judges.
 pub const SCENARIOS: &[Scenario] = &[
     kernel_reference::SCENARIO,
     lossless::DIRECT_ROUTE,
@@ -61,7 +64,6 @@ pub const SCENARIOS: &[Scenario] = &[
     nothing_attached::SCENARIO,
     netlink::SCENARIO,
     netns_chosen::SCENARIO,
-    observer_cost::SCENARIO,
     observer_counts::SCENARIO,
     arrivals_ways::SCENARIO,
     attached_under_load::SCENARIO,

@@ -17,6 +17,7 @@
 //! world is dropped the kernel takes everything apart, IPVS tables and sysctls included.
 
 mod counters;
+mod crowd;
 mod director;
 mod forwarding;
 mod machine;

@@ -17,8 +17,18 @@ pub struct Binaries {
     pub ipvsdrain: PathBuf,
 }
 
+/// How well cargo optimizes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Build {
+    /// Quick to build.
+    #[default]
+    Dev,
+    /// As they are shipped: for whoever measures what they cost.
+    Release,
+}
+
 /// Builds both (nothing is done if they are up to date).
-pub fn build() -> anyhow::Result<Binaries> {
+pub fn build(how: Build) -> anyhow::Result<Binaries> {
     let output = cargo::command()
         .args([
             "build",
@@ -28,6 +38,7 @@ pub fn build() -> anyhow::Result<Binaries> {
             "--package",
             "ipvsdrain-tests",
         ])
+        .args((how == Build::Release).then_some("--release"))
         .arg("--message-format=json-render-diagnostics")
         .current_dir(cache::workspace())
         .stderr(Stdio::inherit())

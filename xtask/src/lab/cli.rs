@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
+use super::binaries::Build;
 use super::image::Copied;
 use super::matrix::Matrix;
 use super::protocol::Stream;
@@ -83,6 +84,9 @@ struct GuestOptions {
     /// Let the guest's clock run with this machine's, instead of jumping over idle time
     #[arg(long)]
     realtime: bool,
+    /// Run binaries that are optimized as those that are shipped: what they cost is only then worth a look
+    #[arg(long)]
+    release: bool,
     /// The guest's memory in MiB
     #[arg(long, default_value_t = 1024)]
     memory: u32,
@@ -112,7 +116,9 @@ impl GuestOptions {
         } else {
             Clock::Virtual
         };
+        let build = if self.release { Build::Release } else { Build::Dev };
         Request {
+            build,
             clock,
             memory_mib: self.memory,
             silence_limit: Duration::from_secs(self.silence),
@@ -174,7 +180,7 @@ fn run_on_host(run: &Run) -> anyhow::Result<ExitCode> {
             .collect(),
         names => names.to_vec(),
     };
-    let status = Command::new(binaries::build()?.lab)
+    let status = Command::new(binaries::build(Build::Dev)?.lab)
         .arg("run")
         .arg(format!("--options={}", run.options))
         .args(names)
@@ -218,7 +224,7 @@ fn run_command(exec: &Exec) -> anyhow::Result<ExitCode> {
 
 fn fetch(kernels: Vec<KernelChoice>) -> anyhow::Result<ExitCode> {
     host_tools::ensure_present("the lab", &host_tools::EMULATOR)?;
-    let binaries = binaries::build()?;
+    let binaries = binaries::build(Build::Dev)?;
     let all: Vec<_> = scenarios::all()?
         .into_iter()
         .map(|scenario| scenario.name)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::binaries::Build;
 use super::console::Console;
 use super::image::{self, Copied};
 use super::kernel::{self, KernelChoice};
@@ -32,6 +33,7 @@ pub struct Request {
     pub copies: Vec<Copied>,
     /// Handed to every scenario.
     pub options: serde_json::Value,
+    pub build: Build,
     pub clock: Clock,
     pub memory_mib: u32,
     /// How long one scenario may take by the guest's clock.
@@ -52,6 +54,7 @@ impl Request {
             programs: Vec::new(),
             copies: Vec::new(),
             options: serde_json::Value::Null,
+            build: Build::Dev,
             clock: Clock::Virtual,
             memory_mib: 1024,
             guest_limit: Duration::from_hours(1),
@@ -90,7 +93,7 @@ static PREPARING: Mutex<()> = Mutex::new(());
 fn prepare(request: &Request) -> anyhow::Result<Boot<'_>> {
     let _alone = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
     host_tools::ensure_present("the lab", &host_tools::EMULATOR)?;
-    let binaries = binaries::build()?;
+    let binaries = binaries::build(request.build)?;
     let mut wanted = request.programs.clone();
     wanted.extend(scenarios::programs_of(&binaries, &request.scenarios)?);
     let programs = programs::fetch(&wanted)?;

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::binaries::{self, Binaries};
+use super::binaries::{self, Binaries, Build};
 use super::image::Copied;
 use super::kernel::KernelChoice;
 use crate::{cache, dist};
@@ -37,7 +37,7 @@ pub fn names_for(kernel: &KernelChoice, asked: &[String]) -> anyhow::Result<Vec<
 
 /// Every scenario; builds the tests' binary if it is out of date.
 pub fn all() -> anyhow::Result<Vec<Described>> {
-    list(&binaries::build()?)
+    list(&binaries::build(Build::Dev)?)
 }
 
 fn list(binaries: &Binaries) -> anyhow::Result<Vec<Described>> {

@@ -1,22 +1,19 @@
 //! `observer-cost`: what the probe costs per forwarded packet, UDP and TCP, by fentry and as a kprobe; and what
 //! counting arrivals adds, each way.
 //!
-//! Judges nothing, measures: under virtual time the guest's clock counts instructions (2 ns each), so its figures
-//! repeat within about a percent whatever else this machine does. With `--realtime` they mean nothing.
+//! The observer alone, without the daemon around it: `packets` has that.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use ipvsdrain::identity::{Protocol, RealServer, VirtualService};
 use ipvsdrain::observe::{Hook, Observer, Preference, Sources};
 use serde_json::{Map, Value, json};
 
-use crate::clock;
+use super::packet::{PORT, Packet, datagram, least_instructions, segment};
 use crate::ledger::Server;
 use crate::scenario::{Scenario, Stage};
-use crate::world::{Forwarding, VIP, World};
+use crate::world::{Forwarding, World};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "observer-cost",
@@ -25,12 +22,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
     observes: true,
     run,
 };
-
-const PORT: u16 = 5300;
-const PACKETS: u32 = 2000;
-const ROUNDS: usize = 5;
-const NANOS_PER_INSTRUCTION: f64 = 2.0;
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One way to observe. What it costs is told and not judged: it also depends on what ran on this kernel before.
 struct Case {
@@ -72,9 +63,6 @@ fn run(_stage: &mut Stage) -> Result<Value> {
     let tcp = cost(&world, Protocol::Tcp, segment)?;
     Ok(json!({"udp": udp, "tcp": tcp}))
 }
-
-/// Sends one byte from the client through the director; comes back when it arrived.
-type Packet = Box<dyn FnMut() -> Result<()>>;
 
 /// The costs of one protocol. `traffic` makes its sockets once the service is there.
 fn cost(world: &World, protocol: Protocol, traffic: fn(&World) -> Result<Packet>) -> Result<Value> {
@@ -153,59 +141,4 @@ fn spent(
         watched: watched - base,
         attached,
     })
-}
-
-fn datagram(world: &World) -> Result<Packet> {
-    let address = world.listen_address(Server(1), PORT);
-    let server = world.server(Server(1)).within(|| UdpSocket::bind(address))?;
-    server.set_read_timeout(Some(PATIENCE))?;
-    let client = world
-        .client()
-        .within(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
-    client.connect((VIP, PORT))?;
-    Ok(Box::new(move || {
-        client.send(b"x")?;
-        server.recv(&mut [0; 1]).context("the server got nothing")?;
-        Ok(())
-    }))
-}
-
-/// One segment of a connection. The server's answer carries its acknowledgement past the director, and the next
-/// segment carries the client's, so that one packet in each round passes through IPVS.
-fn segment(world: &World) -> Result<Packet> {
-    let address = world.listen_address(Server(1), PORT);
-    let listener = world.server(Server(1)).within(|| TcpListener::bind(address))?;
-    let mut client = world.client().within(|| TcpStream::connect((VIP, PORT)))?;
-    let (mut server, _) = listener.accept()?;
-    for socket in [&client, &server] {
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-    }
-    Ok(Box::new(move || {
-        client.write_all(b"x")?;
-        server.read_exact(&mut [0; 1]).context("the server got nothing")?;
-        server.write_all(b"x")?;
-        client.read_exact(&mut [0; 1]).context("the client got nothing")?;
-        Ok(())
-    }))
-}
-
-/// The least of several rounds: work of the kernel's own, such as freeing maps, falls into some of them.
-fn least_instructions(packet: &mut Packet) -> Result<f64> {
-    // Lets what the kernel does after an attach or a detach come to its end.
-    clock::pass(Duration::from_secs(3));
-    let rounds = (0..ROUNDS)
-        .map(|_| instructions(packet))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(rounds.into_iter().fold(f64::INFINITY, f64::min))
-}
-
-/// Instructions per packet, sent, forwarded and received one by one.
-fn instructions(packet: &mut Packet) -> Result<f64> {
-    let began = clock::now();
-    for _ in 0..PACKETS {
-        packet()?;
-    }
-    let spent = clock::now().since(began);
-    Ok(spent.as_secs_f64() * 1e9 / f64::from(PACKETS) / NANOS_PER_INSTRUCTION)
 }
