@@ -76,7 +76,6 @@ pub const SCENARIOS: &[Scenario] = &[
     module_reloaded::SCENARIO,
     observer_refuses::SCENARIO,
     maintenance::SCENARIO,
-    bench_loss::SCENARIO,
     package::SCENARIO,
     rolling_restart::SCENARIO,
     doctor::SCENARIO,
@@ -90,4 +89,5 @@ pub const SCENARIOS: &[Scenario] = &[
     scraped::DRAINS,
     scraped::JOINED,
     scraped::AT_SCALE,
+    bench_loss::SCENARIO,
 ];
