@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ipvsdrain::identity::Protocol;
 use ipvsdrain::moment::Moment;
 use serde_json::{Value, json};
@@ -84,6 +84,11 @@ fn one(setting: &Setting<'_>, daemon: &Daemon, shift: Duration) -> Result<[Durat
         clock::pass(EVERY);
     }
     let gone = await_table(setting.world, setting.this, |weight| weight.is_none())?;
+    ensure!(
+        gone >= last + WINDOW,
+        "removed {:?} after the last packet, within its window",
+        gone.since(last)
+    );
     let end = pending.finish(LIMIT)?;
     all_counted(&end.drain, u64::from(PACKETS))?;
     restore(daemon, setting.this)?;
