@@ -12,6 +12,7 @@ use super::binaries::Build;
 use super::image::Copied;
 use super::matrix::Matrix;
 use super::protocol::Stream;
+use super::run::MEMORY_MIB;
 use super::{
     Clock, Event, KernelChoice, Request, ScenarioResult, binaries, host_tools, kernel, programs, rows,
     scenarios,
@@ -88,7 +89,7 @@ struct GuestOptions {
     #[arg(long)]
     release: bool,
     /// The guest's memory in MiB
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = MEMORY_MIB)]
     memory: u32,
     /// Seconds without a sign of life, by this machine's clock, after which the guest counts as hung
     #[arg(long, default_value_t = 180)]

@@ -19,6 +19,10 @@ use super::qemu::{Accelerator, Guest, Machine};
 use super::{binaries, host_tools, programs, scenarios, vmlinux};
 use crate::cache;
 
+/// What a guest has, if nobody says otherwise. Half of it is the most that its files may take, and the programs of all scenarios
+/// together take nearly 500.
+pub const MEMORY_MIB: u32 = 2048;
+
 /// One boot of the lab.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -56,7 +60,7 @@ impl Request {
             options: serde_json::Value::Null,
             build: Build::Dev,
             clock: Clock::Virtual,
-            memory_mib: 1024,
+            memory_mib: MEMORY_MIB,
             guest_limit: Duration::from_hours(1),
             silence_limit: Duration::from_mins(3),
             limit: Duration::from_mins(40),
