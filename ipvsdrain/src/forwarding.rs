@@ -17,6 +17,23 @@ pub enum Forwarding {
     Bypass,
 }
 
+impl Forwarding {
+    /// As people are shown it, a tunnel with its encapsulation.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Masquerade => "masquerade",
+            Self::Local => "local",
+            Self::Tunnel(tunnel) => match tunnel.kind {
+                TunnelKind::Ipip => "tunnel ipip",
+                TunnelKind::Gue => "tunnel gue",
+                TunnelKind::Gre => "tunnel gre",
+            },
+            Self::DirectRoute => "direct route",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
 /// The outer packet of a tunnelled real server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tunnel {

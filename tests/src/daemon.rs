@@ -265,6 +265,23 @@ impl<'world> Daemon<'world> {
         Ok(found.and_then(|health| Some(health["stance"]["is"].as_str()?.to_owned())))
     }
 
+    /// Waits until the status says so of this server's health.
+    pub fn await_health(&self, place: Place, word: &str, limit: Duration) -> Result<()> {
+        let deadline = clock::now() + limit;
+        loop {
+            let said = self.health(place)?;
+            if said.as_deref() == Some(word) {
+                return Ok(());
+            }
+            ensure!(
+                clock::now() < deadline,
+                "the health of {place} was to be \"{word}\" and is {said:?}: {}",
+                self.log()
+            );
+            clock::pass(Duration::from_millis(200));
+        }
+    }
+
     /// The newest drain of this server.
     pub fn drain(&self, place: Place) -> Result<DrainView> {
         let of = |drain: &DrainView| (drain.service, drain.server) == (place.service, place.server);

@@ -15,7 +15,6 @@ use super::Daemonward;
 use crate::api::client::Client;
 use crate::api::{self, DrainView, JournalView, ServerName};
 use crate::drain::{Rung, State};
-use crate::forwarding::{Forwarding, TunnelKind};
 
 /// Show services, real servers and drains.
 #[derive(Debug, Args)]
@@ -117,7 +116,7 @@ pub(super) fn render(status: &api::Status) -> String {
             table.add_row(shown([
                 service.service.to_string(),
                 server.server.to_string(),
-                method(server.configuration.forwarding).to_owned(),
+                server.configuration.forwarding.words().to_owned(),
                 weight.to_string(),
                 server.active.to_string(),
                 server.inactive.to_string(),
@@ -209,20 +208,6 @@ fn packets(drain: &DrainView) -> Option<String> {
         "packets: {} arrived, {forwarded} forwarded here and {} to other servers ({} flows re-scheduled), {} lost",
         arrivals.arrived, arrivals.elsewhere, arrivals.moved, arrivals.lost
     ))
-}
-
-const fn method(forwarding: Forwarding) -> &'static str {
-    match forwarding {
-        Forwarding::Masquerade => "masquerade",
-        Forwarding::Local => "local",
-        Forwarding::Tunnel(tunnel) => match tunnel.kind {
-            TunnelKind::Ipip => "tunnel ipip",
-            TunnelKind::Gue => "tunnel gue",
-            TunnelKind::Gre => "tunnel gre",
-        },
-        Forwarding::DirectRoute => "direct route",
-        Forwarding::Bypass => "bypass",
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use serde::Serialize;
 use super::view::ByServer;
 use crate::api::{HealthView, JournalView, Says};
 use crate::drain::{Floor, Record};
-use crate::forwarding::{Forwarding, TunnelKind};
 use crate::identity::{RealServer, VirtualService};
 use crate::metrics::{Left, Sight, capacities};
 use crate::supervise::{ListedServer, ListedService};
@@ -120,7 +119,7 @@ impl Around<'_> {
         let drain = self.drains.get(&key).filter(|drain| !drain.state.is_final());
         ServerRow {
             server: listed.server,
-            method: method(listed.configuration.forwarding),
+            method: listed.configuration.forwarding.words(),
             weight,
             active: listed.active,
             inactive: listed.inactive,
@@ -140,19 +139,5 @@ impl Around<'_> {
                 doing: health.doing.clone(),
             }),
         }
-    }
-}
-
-const fn method(forwarding: Forwarding) -> &'static str {
-    match forwarding {
-        Forwarding::Masquerade => "masquerade",
-        Forwarding::Local => "local",
-        Forwarding::Tunnel(tunnel) => match tunnel.kind {
-            TunnelKind::Ipip => "tunnel ipip",
-            TunnelKind::Gue => "tunnel gue",
-            TunnelKind::Gre => "tunnel gre",
-        },
-        Forwarding::DirectRoute => "direct route",
-        Forwarding::Bypass => "bypass",
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::witness::Witness;
-use super::await_health;
+use super::LIMIT;
 use super::ours::{self, Pace};
 use crate::clock;
 use crate::daemon::Daemon;
@@ -68,7 +68,7 @@ fn pool(world: &World) -> Result<(Pool, Daemon<'_>)> {
         _folder: folder,
     };
     for place in &pool.places {
-        await_health(&daemon, *place, "well")?;
+        daemon.await_health(*place, "well", LIMIT)?;
     }
     Ok((pool, daemon))
 }
@@ -83,7 +83,7 @@ fn all_at_once() -> Result<Value> {
         pool.wells.set(machine, false)?;
     }
     for place in &pool.places {
-        await_health(&daemon, *place, "all_fail")?;
+        daemon.await_health(*place, "all_fail", LIMIT)?;
     }
     clock::pass(LONG);
     let during = world.director().saved()?;
@@ -92,7 +92,7 @@ fn all_at_once() -> Result<Value> {
         pool.wells.set(machine, true)?;
     }
     for place in &pool.places {
-        await_health(&daemon, *place, "well")?;
+        daemon.await_health(*place, "well", LIMIT)?;
     }
     clock::pass(LONG);
     let after = world.director().saved()?;
@@ -119,12 +119,12 @@ fn one_after_the_other() -> Result<Value> {
         anyhow::bail!("there are three places")
     };
     pool.wells.set(world.server(Server(1)), false)?;
-    await_health(&daemon, first, "removed")?;
+    daemon.await_health(first, "removed", LIMIT)?;
     pool.wells.set(world.server(Server(2)), false)?;
-    await_health(&daemon, second, "needed")?;
+    daemon.await_health(second, "needed", LIMIT)?;
     clock::pass(LONG);
     pool.wells.set(world.server(Server(3)), false)?;
-    await_health(&daemon, third, "all_fail")?;
+    daemon.await_health(third, "all_fail", LIMIT)?;
     clock::pass(LONG);
     let log = daemon.log();
     ensure!(
@@ -138,10 +138,10 @@ fn one_after_the_other() -> Result<Value> {
     // Once the first is back, the second can be spared.
     pool.wells.set(world.server(Server(1)), true)?;
     pool.wells.set(world.server(Server(3)), true)?;
-    await_health(&daemon, first, "well")?;
-    await_health(&daemon, second, "removed")?;
+    daemon.await_health(first, "well", LIMIT)?;
+    daemon.await_health(second, "removed", LIMIT)?;
     pool.wells.set(world.server(Server(2)), true)?;
-    await_health(&daemon, second, "well")?;
+    daemon.await_health(second, "well", LIMIT)?;
     clock::pass(LONG);
     let after = world.director().saved()?;
     let sorted = |text: &str| {

@@ -10,7 +10,7 @@ use ipvsdrain::identity::Protocol;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::await_health;
+use super::LIMIT;
 use super::recursor::{Listens, Recursor};
 use crate::daemon::Daemon;
 use crate::dns::ZONE;
@@ -50,7 +50,7 @@ fn run(stage: &mut Stage) -> Result<Value> {
     {
         let daemon = start(&world, folder.path(), "own")?;
         for place in &all {
-            await_health(&daemon, *place, "all_fail")?;
+            daemon.await_health(*place, "all_fail", LIMIT)?;
         }
     }
     ensure!(before == world.director().saved()?, "the table changed");
@@ -58,17 +58,17 @@ fn run(stage: &mut Stage) -> Result<Value> {
     stage.progress(json!({"step": "the way clients go"}));
     let daemon = start(&world, folder.path(), "auto")?;
     for place in &all {
-        await_health(&daemon, *place, "well")?;
+        daemon.await_health(*place, "well", LIMIT)?;
     }
     first.kill()?;
     for place in places(KILLED) {
-        await_health(&daemon, place, "removed")?;
+        daemon.await_health(place, "removed", LIMIT)?;
     }
     let said = daemon.says(&["history"])?.said;
     ensure!(said.contains("refused"), "the cause is not told: {said}");
     first.launch(&world)?;
     for place in places(KILLED) {
-        await_health(&daemon, place, "well")?;
+        daemon.await_health(place, "well", LIMIT)?;
     }
     Ok(json!({"history": said}))
 }

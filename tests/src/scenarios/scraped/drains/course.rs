@@ -155,9 +155,9 @@ impl<'world> Course<'world> {
             Ok(())
         };
         report("down")?;
-        await_health(daemon, place, "removed")?;
+        daemon.await_health(place, "removed", LIMIT)?;
         report("up")?;
-        await_health(daemon, place, "well")
+        daemon.await_health(place, "well", LIMIT)
     }
 
     /// The account, once all traffic has ended.
@@ -205,21 +205,6 @@ fn await_series(prometheus: &Prometheus<'_>, query: &str) -> Result<()> {
         clock::pass(Duration::from_secs(1));
     }
     Ok(())
-}
-
-fn await_health(daemon: &Daemon<'_>, place: Place, word: &str) -> Result<()> {
-    let deadline = clock::now() + LIMIT;
-    loop {
-        let said = daemon.health(place)?;
-        if said.as_deref() == Some(word) {
-            return Ok(());
-        }
-        ensure!(
-            clock::now() < deadline,
-            "the health of {place} was to be {word} and is {said:?}"
-        );
-        clock::pass(Duration::from_millis(500));
-    }
 }
 
 /// No error and not a word of advice.
