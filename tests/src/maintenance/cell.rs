@@ -42,6 +42,10 @@ pub struct Cost {
     pub lost: u64,
     /// Answers that did not reach the client.
     pub answers_lost: u64,
+    /// Flows of datagrams.
+    pub flows: u64,
+    /// Of those: how many were with one server and then with another.
+    pub moved: u64,
     /// Established connections that got a reset.
     pub reset: u64,
     /// Established connections of which nothing was acknowledged any more.
@@ -60,18 +64,19 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Nothing was lost, refused or broken.
+    /// Nothing was lost, moved, refused or broken.
     pub(super) fn is_nothing(&self) -> bool {
         let Self {
             lost,
             answers_lost,
+            moved,
             reset,
             stuck,
             broken,
             refused,
             ..
         } = *self;
-        [lost, answers_lost, reset, stuck, broken, refused] == [0; 6]
+        [lost, answers_lost, moved, reset, stuck, broken, refused] == [0; 7]
     }
 }
 
@@ -152,6 +157,8 @@ pub(super) fn run(setting: Setting, strategy: Strategy, number: u32, together: &
         bytes: datagrams.bytes,
         lost: datagrams.lost,
         answers_lost: datagrams.answers_lost,
+        flows: datagrams.flows,
+        moved: datagrams.moved,
         reset: connections.reset,
         stuck: connections.stuck,
         broken: said.broken,

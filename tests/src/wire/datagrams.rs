@@ -1,6 +1,6 @@
 //! Datagrams of the wire: what the client sent and no server got, what servers answered and the client did not get.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -19,6 +19,10 @@ pub struct Datagrams {
     pub answers_lost: u64,
     /// How often the client was told that there is nobody.
     pub unreachable: u64,
+    /// Ports that the client sent from.
+    pub flows: u64,
+    /// Of those: how many had datagrams at more than one server. Whatever a server knew of such a client is with another.
+    pub moved: u64,
 }
 
 impl Datagrams {
@@ -27,6 +31,8 @@ impl Datagrams {
         // By the client's port and by what they carry: sent less received.
         let mut requests: HashMap<(u16, u64), i64> = HashMap::new();
         let mut answers: HashMap<(u16, u64), i64> = HashMap::new();
+        // By the client's port.
+        let mut receivers: HashMap<u16, HashSet<u16>> = HashMap::new();
         for note in notes {
             let packet = note.packet;
             let content = match packet.kind {
@@ -43,8 +49,12 @@ impl Datagrams {
                     count.sent += 1;
                     count.bytes += u64::from(packet.bytes);
                     *requests.entry(request).or_default() += 1;
+                    receivers.entry(packet.from.port()).or_default();
                 }
-                (Spot::Server(_), false) => *requests.entry(request).or_default() -= 1,
+                (Spot::Server(server), false) => {
+                    *requests.entry(request).or_default() -= 1;
+                    receivers.entry(packet.from.port()).or_default().insert(server.0);
+                }
                 (Spot::Server(_), true) => {
                     count.answers += 1;
                     *answers.entry(answer).or_default() += 1;
@@ -55,6 +65,8 @@ impl Datagrams {
         let missing = |ways: &HashMap<_, i64>| ways.values().map(|left| left.max(&0).unsigned_abs()).sum();
         count.lost = missing(&requests);
         count.answers_lost = missing(&answers);
+        count.flows = receivers.len() as u64;
+        count.moved = receivers.values().filter(|servers| servers.len() > 1).count() as u64;
         count
     }
 }
@@ -107,5 +119,21 @@ mod tests {
         notes.push(note(server, false, client, own, content(1)));
         notes.push(note(server, false, client, own, content(2)));
         assert_eq!(Datagrams::of(&notes).lost, 0);
+    }
+
+    #[test]
+    fn a_flow_with_two_servers_was_moved() {
+        let kind = Kind::Datagram { content: 1 };
+        let (vip, own) = ("10.0.0.1:53", "10.1.0.5:53");
+        let got = |server, client| note(Spot::Server(Server(server)), false, client, own, kind);
+        let notes = [
+            note(Spot::Client, true, "10.9.0.2:4000", vip, kind),
+            got(1, "10.9.0.2:4001"),
+            got(1, "10.9.0.2:4002"),
+            got(1, "10.9.0.2:4002"),
+            got(2, "10.9.0.2:4002"),
+        ];
+        let count = Datagrams::of(&notes);
+        assert_eq!((count.flows, count.moved), (3, 1));
     }
 }
