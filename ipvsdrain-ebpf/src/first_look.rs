@@ -76,6 +76,9 @@ impl Look {
     /// It was not looked at, or could not be.
     pub const UNKNOWN: Look = Look(0);
 
+    /// It belongs to another network namespace, where the same flows may pass by as well: none of ours.
+    pub const FOREIGN: Look = Look(FOREIGN_SLOT as u64);
+
     #[inline(always)]
     pub const fn watched(watch: Watch) -> Self {
         Self((watch.id as u64) << 32 | watch.slot as u64)
@@ -98,12 +101,17 @@ impl Look {
 
     #[inline(always)]
     pub const fn is_watched(self) -> bool {
-        self.0 != 0 && self.0 as u32 != NO_SLOT
+        self.0 != 0 && (self.0 as u32) < FOREIGN_SLOT
     }
 
     #[inline(always)]
     pub const fn is_other(self) -> bool {
         self.0 as u32 == NO_SLOT
+    }
+
+    #[inline(always)]
+    pub const fn is_foreign(self) -> bool {
+        self.0 as u32 == FOREIGN_SLOT
     }
 }
 
@@ -124,7 +132,9 @@ const SLOT_BITS: u32 = 10;
 const SECOND_BITS: u32 = 32 - SLOT_BITS;
 /// In place of a slot: nobody watches it, and in place of the id stands the filter's generation.
 const NO_SLOT: u32 = (1 << SLOT_BITS) - 1;
-const _: () = assert!(crate::layout::SLOTS <= NO_SLOT);
+/// In place of a slot: it is another namespace's, whatever is watched.
+const FOREIGN_SLOT: u32 = NO_SLOT - 1;
+const _: () = assert!(crate::layout::SLOTS <= FOREIGN_SLOT);
 
 impl Known<Cell> {
     /// Where the destination at this address would be remembered.

@@ -47,7 +47,13 @@ proptest! {
     ) {
         let known = nothing_known();
         let (generation, later) = (u64::from(generation), u64::from(generation) + 1);
-        for (look, outlives) in [(Look::watched(Watch { slot, id }), true), (Look::other(generation), false)] {
+        for (look, outlives) in [
+            (Look::watched(Watch { slot, id }), true),
+            (Look::other(generation), false),
+            (Look::FOREIGN, true),
+        ] {
+            let words = [look.is_watched(), look.is_other(), look.is_foreign()];
+            prop_assert_eq!(words.into_iter().filter(|is| *is).count(), 1, "{:?}", look);
             known.keep(dest, second, look);
             prop_assert_eq!(known.recall(dest, second, generation), look);
             let lasting = if outlives { look } else { Look::UNKNOWN };

@@ -132,7 +132,10 @@ pub(super) fn run(setting: Setting, strategy: Strategy, number: u32, together: &
     let end = depooled + WINDOW;
     let gone = keeper.take_out(server, end)?;
     clock::pass(end.since(clock::now()));
-    let said = load.finish()?;
+    let mut said = load.finish()?;
+    if let Some(account) = keeper.own_account()? {
+        said.words[strategy.name()] = account;
+    }
     let account = wire.finish(world, service.port)?;
 
     let sysctl = world.director().machine().sysctl(SYSCTL)?;

@@ -41,19 +41,21 @@ pub(super) fn take_out_by(
 ) -> Result<(PendingDrain, Option<Moment>)> {
     let drain = daemon.begin_drain(place, &[])?;
     loop {
+        // Asked before the table is looked at: what it did is in there once it has ended.
+        let has_ended = drain.await_end(LOOKS)?;
         if director.row(place)?.is_none() {
             return Ok((drain, Some(clock::now())));
         }
-        if clock::now() >= until {
-            return Ok((drain, None));
-        }
-        if drain.await_end(LOOKS)? {
+        if has_ended {
             let end = drain.finish(LOOKS)?;
             anyhow::bail!(
                 "the drain ended with {:?}, and the server is there: {:?}",
                 end.code,
                 end.drain
             );
+        }
+        if clock::now() >= until {
+            return Ok((drain, None));
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Who keeps the table in a maintenance, and takes the server out of it.
 
+use std::time::Duration;
+
 use ::ipvsdrain::moment::Moment;
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 
 use super::peer::Kept;
 use super::{Service, Strategy, counter_poll, delete, fixed_timer, ipvsdrain};
@@ -68,5 +71,22 @@ impl<'world> Keeper<'world> {
             "{place} was to be removed: {by_hand}; it is in the table: {is_there}"
         );
         Ok(by_hand.then_some(now))
+    }
+
+    /// What `ipvsdrain drain` said of losses when it had removed the server; None for who says nothing, or not yet.
+    pub(super) fn own_account(&mut self) -> Result<Option<Value>> {
+        let Some(drain) = self.drain.take() else {
+            return Ok(None);
+        };
+        if !drain.await_end(Duration::ZERO)? {
+            self.drain = Some(drain);
+            return Ok(None);
+        }
+        let end = drain.finish(Duration::ZERO)?;
+        Ok(Some(json!({
+            "code": end.code,
+            "lost": end.drain.arrivals.map(|arrivals| arrivals.lost),
+            "uncounted": end.drain.uncounted,
+        })))
     }
 }
