@@ -9,13 +9,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::mounts;
@@ -47,33 +49,46 @@ fn run_apart(name: &str, request: &Request, sink: &Sink) -> anyhow::Result<Scena
     sink(&Event::Started {
         scenario: name.to_owned(),
     });
-    let mut child = spawn_in_namespaces(name, &request.options)?;
+    let (mut child, starter) = spawn_in_namespaces(name, &request.options)?;
     let ended = follow(&mut child, Duration::from_secs(request.limit_seconds), sink);
     // It is the first process of its namespace: everything it left running ends with it.
     let _ = child.kill();
     let status = child.wait().context("cannot wait for the scenario's process")?;
+    drop(starter);
     match ended? {
         Some(result) => Ok(result),
         None => Err(anyhow!("its process ended without a result: {status}")),
     }
 }
 
+/// The thread that started a scenario's process: it ends when this is dropped, and with it the process, which asked for
+/// that.
+struct Starter {
+    _stays: Sender<()>,
+}
+
 /// A thread enters new namespaces and starts the process there; the threads it leaves behind stay outside.
-fn spawn_in_namespaces(name: &str, options: &Value) -> anyhow::Result<Child> {
+fn spawn_in_namespaces(name: &str, options: &Value) -> anyhow::Result<(Child, Starter)> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg("perform")
         .arg(name)
         .arg(format!("--options={options}"));
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let starter = thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
-            .context("cannot make namespaces (unshare)")?;
-        command.spawn().context("cannot start the scenario's process")
+    let (stays, until_gone) = channel::<()>();
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let started = unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID)
+            .context("cannot make namespaces (unshare)")
+            .and_then(|()| command.spawn().context("cannot start the scenario's process"));
+        let _ = tell.send(started);
+        // Nothing is ever sent.
+        let _ = until_gone.recv();
     });
-    starter
-        .join()
-        .map_err(|panic| anyhow!("{}", panic_text(panic.as_ref())))?
+    let child = told
+        .recv()
+        .context("the thread that starts a scenario is gone")??;
+    Ok((child, Starter { _stays: stays }))
 }
 
 /// Passes on what the process says, up to its result; nothing if it ends without one.
@@ -118,6 +133,8 @@ fn lines_of(output: impl std::io::Read + Send + 'static) -> Receiver<String> {
 /// What a scenario's own process does: makes the namespaces usable, runs the scenario, writes the result.
 pub fn perform(name: &str, options: Value) -> anyhow::Result<()> {
     let begin = Instant::now();
+    // Who is interrupted on a host must not leave this behind: the first process of a namespace ignores what a terminal sends.
+    set_pdeathsig(Signal::SIGKILL).context("cannot ask to end with whoever started this")?;
     let sink: Sink = Arc::new(|event: &Event| {
         // A reader that went away is no reason to stop half-way.
         let _ = std::io::stdout().write_all(event.to_line().as_bytes());

@@ -128,8 +128,8 @@ pub fn missing_programs(scenario: &Scenario) -> Vec<String> {
         .programs
         .iter()
         .filter_map(|wanted| wanted.split_once('/'))
-        .map(|(_package, program)| program.to_owned())
-        .filter(|program| !installed.contains(program))
+        .filter(|(_package, program)| !installed.contains(*program))
+        .map(|(package, program)| format!("{program} (Debian's package {package})"))
         .collect()
 }
 

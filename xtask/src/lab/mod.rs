@@ -32,7 +32,7 @@ mod side_by_side;
 mod systemd;
 mod vmlinux;
 
-pub use binaries::{Build, executable};
+pub use binaries::{Build, build, executable};
 pub use kernel::KernelChoice;
 pub use protocol::{Event, ScenarioResult};
 pub use run::{Clock, Request, run};

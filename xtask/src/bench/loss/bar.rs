@@ -61,13 +61,13 @@ impl Bar {
             let part = (guest_seconds / GUEST_SECONDS).min(1.0);
             state
                 .up
-                .insert(boot.kernel.to_string(), part * number(boot.worlds()));
+                .insert(boot.place.to_string(), part * number(boot.worlds()));
         });
     }
 
     pub(super) fn ended(&self, boot: &Boot) {
         let done = self.change(|state| {
-            state.up.remove(&boot.kernel.to_string());
+            state.up.remove(&boot.place.to_string());
             state.ended += number(boot.worlds());
         });
         if self.shown.is_none() {

@@ -1,6 +1,7 @@
-//! Boots guests, one kernel beside the other, and writes down each cell as it is told.
+//! Has rows run, in guests one kernel beside the other or on this machine, and writes down each cell as it is told.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -8,12 +9,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::bar::Bar;
-use super::plan::Boot;
+use super::host;
+use super::plan::{Boot, Place};
 use super::record::{Cost, Key, Record, Records};
 use super::{LIMIT, SILENCE};
-use crate::lab::{self, Event, KernelChoice, Request};
+use crate::lab::{self, Event, Request, ScenarioResult};
 
-const SCENARIO: &str = "bench-loss";
+pub(super) const SCENARIO: &str = "bench-loss";
 
 /// What all boots share.
 #[derive(Debug)]
@@ -21,18 +23,20 @@ pub(super) struct Boots<'a> {
     pub(super) records: &'a Mutex<Records>,
     pub(super) commit: String,
     pub(super) memory_mib: u32,
+    /// Where what a host runs is, if it is not to be built.
+    pub(super) binaries: Option<PathBuf>,
     pub(super) bar: Bar,
 }
 
 impl Boots<'_> {
-    /// Runs all of them; whether every cell has a result that means something. Two guests of one kernel are never up
-    /// at the same time.
+    /// Runs all of them; whether every cell has a result that means something. Two boots of one place
+    /// are never up at the same time.
     pub(super) fn run(&self, boots: Vec<Boot>, guests: Option<usize>) -> bool {
-        let mut queues: Vec<(KernelChoice, VecDeque<Boot>)> = Vec::new();
+        let mut queues: Vec<(Place, VecDeque<Boot>)> = Vec::new();
         for boot in boots {
-            match queues.iter_mut().find(|(kernel, _)| *kernel == boot.kernel) {
+            match queues.iter_mut().find(|(place, _)| *place == boot.place) {
                 Some((_, queue)) => queue.push_back(boot),
-                None => queues.push((boot.kernel.clone(), [boot].into())),
+                None => queues.push((boot.place.clone(), [boot].into())),
             }
         }
         let at_once = guests.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
@@ -69,19 +73,11 @@ impl Boots<'_> {
     }
 
     fn follow(&self, boot: &Boot) -> Result<bool> {
-        let rows: Vec<Value> = boot.rows.iter().map(super::plan::Row::to_json).collect();
-        let request = Request {
-            options: json!({"rows": rows}),
-            memory_mib: self.memory_mib,
-            limit: LIMIT,
-            silence_limit: SILENCE,
-            ..Request::new(boot.kernel.clone(), vec![SCENARIO.to_owned()])
-        };
         let mut release = String::new();
         let mut told = 0;
         let mut all_well = true;
         let mut failure = None;
-        let results = lab::run(&request, &mut |event| match event {
+        let results = self.perform(boot, &mut |event| match event {
             Event::Booted { kernel, .. } => {
                 release.clone_from(kernel);
                 self.bar.booted(boot, kernel);
@@ -105,10 +101,31 @@ impl Boots<'_> {
         }
         ensure!(
             told == boot.worlds(),
-            "the guest told of {told} cells of {}",
+            "{told} cells were told of, of {}",
             boot.worlds()
         );
         Ok(all_well)
+    }
+
+    fn perform(&self, boot: &Boot, on_event: &mut dyn FnMut(&Event)) -> Result<Vec<ScenarioResult>> {
+        let rows: Vec<Value> = boot.rows.iter().map(super::plan::Row::to_json).collect();
+        let options = json!({"rows": rows});
+        match &boot.place {
+            Place::Guest(kernel) => {
+                let request = Request {
+                    options,
+                    memory_mib: self.memory_mib,
+                    limit: LIMIT,
+                    silence_limit: SILENCE,
+                    ..Request::new(kernel.clone(), vec![SCENARIO.to_owned()])
+                };
+                lab::run(&request, on_event)
+            }
+            Place::Host(release) => {
+                let program = host::program(self.binaries.as_deref())?;
+                host::run(&program, release, &options, on_event)
+            }
+        }
     }
 
     /// Writes a cell down; whether it means something.
@@ -117,9 +134,13 @@ impl Boots<'_> {
             let word = cell[key].as_str().map(str::to_owned);
             word.with_context(|| format!("a cell has `{key}`: {cell}"))
         };
+        let options = match &boot.place {
+            Place::Guest(_) => json!({"memory_mib": self.memory_mib, "worlds": boot.worlds()}),
+            Place::Host(_) => json!({"host": true, "worlds": boot.worlds()}),
+        };
         let record = Record {
             key: Key {
-                kernel: boot.kernel.to_string(),
+                kernel: boot.place.to_string(),
                 traffic: word("traffic")?,
                 forwarding: word("forwarding")?,
                 expire_nodest_conn: u8::try_from(cell["expire_nodest_conn"].as_u64().unwrap_or(2))?,
@@ -129,12 +150,12 @@ impl Boots<'_> {
             void: word("void").ok(),
             release: release.to_owned(),
             commit: self.commit.clone(),
-            options: json!({"memory_mib": self.memory_mib, "worlds": boot.worlds()}),
+            options,
         };
         let is_valid = record.valid().is_some();
         if !is_valid {
             let why = record.void.as_deref().unwrap_or("its cost cannot be read");
-            self.bar.say(&format!("void: {:?}: {why}", record.key));
+            self.bar.say(&format!("void: {}: {why}", record.key));
         }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         records.append(record)?;

@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::record::{Record, Records};
+use super::verdict::Verdict;
 use super::{grid, table, tradeoff};
 use crate::cache;
 
@@ -54,9 +55,10 @@ fn results(records: &Records, folder: &str) -> String {
     let valid = records.all().filter(|record| record.valid().is_some()).count();
     let mut text = format!(
         "{valid} cells, on kernels {}, at commit {}.\n\n![strategies by traffic: harm and time]({folder}{GRID})\n\n\
-         ![harm against time, by traffic]({folder}{TRADEOFF})\n\n{}",
+         ![harm against time, by traffic]({folder}{TRADEOFF})\n\nWhat the command says of ipvsdrain at its end:\n\n```\n{}\n```\n\n{}",
         set(|record| &record.release),
         set(|record| &record.commit),
+        Verdict::of(records),
         table::tables(records)
     );
     let void: Vec<&Record> = records.all().filter(|record| record.valid().is_none()).collect();
@@ -64,17 +66,8 @@ fn results(records: &Records, folder: &str) -> String {
         let _ = write!(text, "### Void\n\nWithout a result that means something:\n\n");
     }
     for record in void {
-        let key = &record.key;
-        let _ = writeln!(
-            text,
-            "- kernel {}, {}, {}, `expire_nodest_conn` {}, `{}`: {}",
-            key.kernel,
-            key.traffic,
-            key.forwarding,
-            key.expire_nodest_conn,
-            key.strategy,
-            first_line(record.void.as_deref().unwrap_or("it cannot be read"))
-        );
+        let why = record.void.as_deref().unwrap_or("it cannot be read");
+        let _ = writeln!(text, "- {}: {}", record.key, first_line(why));
     }
     text.trim_end().to_owned() + "\n"
 }

@@ -96,8 +96,8 @@ pub(super) fn draw(records: &Records) -> String {
         );
         let _ = writeln!(
             svg,
-            "<text x=\"8\" y=\"{}\" fill=\"#555\">Share of all datagrams lost, or of all connections broken, in some 8 \
-             minutes; the worst over kernels and forwarding methods</text>",
+            "<text x=\"8\" y=\"{}\" fill=\"#555\">Share of datagrams lost, of connections broken, of QUIC-like sessions \
+             broken or moved, in some 8 minutes; the worst over kernels and forwarding</text>",
             top + 48
         );
         for (column, traffic) in (0..).zip(TRAFFIC) {

@@ -1,36 +1,44 @@
 //! `cargo xtask bench loss`: what each way to take a real server out of IPVS costs, side by side on real kernels.
 //!
-//! Owns choosing cells, booting guests for those that have no result yet, keeping results, and the report made of them.
+//! Owns choosing cells, having those run that have no result yet, keeping results, and what is made of them: plots, tables
+//! and a verdict.
 //! What a cell is, and how it is measured, is the business of the scenario `bench-loss`.
 
 mod bar;
 mod boot;
 mod document;
 mod grid;
+mod host;
 mod plan;
 mod record;
 mod share;
+mod signs;
 mod table;
 mod tradeoff;
+mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::cache;
 use crate::lab::KernelChoice;
 use bar::Bar;
 use boot::Boots;
-use plan::Wanted;
+use plan::{Place, Wanted};
 use record::Records;
+use signs::Signs;
+use verdict::Verdict;
 
 const KERNELS: [&str; 2] = ["6.1", "7"];
-/// Where results are kept, in the repository.
+/// Where results are kept: in the repository; of a small run, which begins anew each time; of this machine.
 const FOLDER: &str = "docs/benchmark";
+const QUICK_FOLDER: &str = "target/benchmark/quick";
+const HOST_FOLDER: &str = "target/benchmark/host";
 
 #[derive(Debug, Args)]
 pub struct Loss {
@@ -46,16 +54,24 @@ pub struct Loss {
     /// Kernel series [default: 6.1 and 7]
     #[arg(long = "kernel")]
     kernels: Vec<KernelChoice>,
-    /// A small part: three ways, DNS and syslog, direct route
+    /// A small part, anew: four ways, DNS and syslog, direct route; harm or none is compared with what is published
     #[arg(long)]
     quick: bool,
-    /// Where results are kept and the plot is put; cells that are there are not run again
-    #[arg(long, default_value = FOLDER)]
-    folder: PathBuf,
+    /// On this machine's own kernel instead of guests, in namespaces of its own: needs root, `ip_vs`, and the programs
+    /// that are compared; takes eight minutes for each lot of worlds
+    #[arg(long, conflicts_with_all = ["kernels", "guests", "memory"])]
+    host: bool,
+    /// With --host: a folder with `ipvsdrain-lab` and `ipvsdrain`, where they cannot be built
+    #[arg(long, requires_all = ["host", "folder"])]
+    binaries: Option<PathBuf>,
+    /// Where results are kept and the report is put; cells that are there are not run again [default: docs/benchmark;
+    /// target/benchmark/quick or /host for those]
+    #[arg(long)]
+    folder: Option<PathBuf>,
     /// Guests at the same time, each on a kernel of its own [default: one per processor]
     #[arg(long)]
     guests: Option<usize>,
-    /// Worlds in one guest at the most
+    /// Worlds side by side in one guest, or on this machine, at the most
     #[arg(long, default_value_t = 30)]
     worlds: usize,
     /// A guest's memory in MiB
@@ -70,13 +86,17 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// The code is 1 where a cell has no result that means something.
+    /// The code is 1 where a cell has no result that means something, ipvsdrain did not keep its promise, or harm is not
+    /// what is published.
     pub fn run(self) -> Result<ExitCode> {
         ensure!(
             self.worlds >= 2,
             "a guest holds two worlds at least: one is left alone"
         );
-        let folder = cache::workspace().join(&self.folder);
+        let folder = cache::workspace().join(self.folder());
+        if self.quick && self.folder.is_none() && !self.host && !self.report {
+            Records::forget(&folder)?;
+        }
         let records = Records::open(&folder)?;
         let wanted = self.wanted()?;
         let boots = plan::boots(&wanted, &records, self.worlds);
@@ -97,13 +117,24 @@ impl Loss {
             let records = Mutex::new(records);
             let runner = Boots {
                 records: &records,
-                commit: commit()?,
+                commit: commit(),
                 memory_mib: self.memory,
+                binaries: self.binaries.clone(),
                 bar: Bar::start(boots.iter().map(plan::Boot::worlds).sum()),
             };
             all_well = runner.run(boots, self.guests);
         }
-        document::write(&folder, self.folder.as_os_str() == FOLDER)?;
+        let is_published = self.folder().as_os_str() == FOLDER;
+        document::write(&folder, is_published)?;
+        let records = Records::open(&folder)?;
+        let verdict = Verdict::of(&records);
+        println!("{verdict}");
+        all_well &= verdict.is_kept();
+        if !is_published {
+            let signs = Signs::compare(&records, &Records::open(&cache::workspace().join(FOLDER))?);
+            println!("{signs}");
+            all_well &= signs.different.is_empty();
+        }
         Ok(if all_well {
             ExitCode::SUCCESS
         } else {
@@ -111,17 +142,33 @@ impl Loss {
         })
     }
 
-    fn wanted(&self) -> Result<Wanted> {
+    fn folder(&self) -> &Path {
+        let usual = match (self.host, self.quick) {
+            (true, _) => HOST_FOLDER,
+            (false, true) => QUICK_FOLDER,
+            (false, false) => FOLDER,
+        };
+        self.folder.as_deref().unwrap_or(Path::new(usual))
+    }
+
+    fn places(&self) -> Result<Vec<Place>> {
+        if self.host {
+            return Ok(vec![Place::Host(host::release()?)]);
+        }
         let kernels = if self.kernels.is_empty() {
             KERNELS.into_iter().map(str::parse).collect::<Result<Vec<_>>>()?
         } else {
             self.kernels.clone()
         };
+        Ok(kernels.into_iter().map(Place::Guest).collect())
+    }
+
+    fn wanted(&self) -> Result<Wanted> {
         let quick = |all: &[&'static str], small: &[&'static str]| {
             if self.quick { small.to_vec() } else { all.to_vec() }
         };
         Ok(Wanted {
-            kernels,
+            places: self.places()?,
             strategies: plan::chosen(
                 "strategy",
                 &self.strategies,
@@ -153,22 +200,26 @@ impl Loss {
     }
 }
 
-/// What is measured, as git names it.
-fn commit() -> Result<String> {
+/// What is measured, as git names it; where there is no git, nobody knows.
+fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = std::process::Command::new("git")
             .args(arguments)
             .current_dir(cache::workspace())
             .output()
-            .context("cannot start git")?;
-        anyhow::Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            .ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
     };
-    let mut commit = git(&["rev-parse", "--short=12", "HEAD"])?;
     // What this very verb writes changes nothing that is measured.
-    if !git(&["status", "--porcelain", "--", ".", ":!docs"])?.is_empty() {
+    let changes = ["status", "--porcelain", "--", ".", ":!docs"];
+    let (Some(mut commit), Some(changes)) = (git(&["rev-parse", "--short=12", "HEAD"]), git(&changes)) else {
+        return "unknown".to_owned();
+    };
+    if !changes.is_empty() {
         commit.push_str("-changed");
     }
-    Ok(commit)
+    commit
 }
 
 /// How long a guest may take and say nothing, by this machine's clock: it may share its processor.

@@ -39,10 +39,27 @@ pub(super) const TRAFFIC: [&str; 8] = [
 
 pub(super) const FORWARDINGS: [&str; 3] = ["direct-route", "masquerade", "tunnel"];
 
+/// Where rows are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    Guest(KernelChoice),
+    /// This machine, by its kernel's release.
+    Host(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Guest(kernel) => kernel.fmt(f),
+            Self::Host(release) => f.write_str(release),
+        }
+    }
+}
+
 /// Every combination of these, under both values of `expire_nodest_conn`.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    pub(super) kernels: Vec<KernelChoice>,
+    pub(super) places: Vec<Place>,
     pub(super) strategies: Vec<&'static str>,
     pub(super) traffic: Vec<&'static str>,
     pub(super) forwardings: Vec<&'static str>,
@@ -50,7 +67,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn cells(&self) -> usize {
-        self.kernels.len() * self.strategies.len() * self.traffic.len() * self.forwardings.len() * 2
+        self.places.len() * self.strategies.len() * self.traffic.len() * self.forwardings.len() * 2
     }
 }
 
@@ -82,10 +99,10 @@ pub(super) struct Row {
     pub(super) strategies: Vec<&'static str>,
 }
 
-/// The rows of one guest.
+/// The rows that are run side by side, in one guest or on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Boot {
-    pub(super) kernel: KernelChoice,
+    pub(super) place: Place,
     pub(super) rows: Vec<Row>,
 }
 
@@ -117,7 +134,7 @@ impl Boot {
 
 impl fmt::Display for Boot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kernel {}, {} worlds:", self.kernel, self.worlds())?;
+        write!(f, "kernel {}, {} worlds:", self.place, self.worlds())?;
         for row in &self.rows {
             let (traffic, forwarding) = (row.traffic, row.forwarding);
             write!(
@@ -138,7 +155,7 @@ pub(super) fn boots(wanted: &Wanted, records: &Records, worlds: usize) -> Vec<Bo
     for forwarding in &wanted.forwardings {
         for traffic in &wanted.traffic {
             for expire_nodest_conn in [0, 1] {
-                for kernel in &wanted.kernels {
+                for place in &wanted.places {
                     let mut row = Row {
                         traffic,
                         forwarding,
@@ -147,7 +164,7 @@ pub(super) fn boots(wanted: &Wanted, records: &Records, worlds: usize) -> Vec<Bo
                     };
                     row.strategies.retain(|strategy| {
                         !records.have(&Key {
-                            kernel: kernel.to_string(),
+                            kernel: place.to_string(),
                             traffic: (*traffic).to_owned(),
                             forwarding: (*forwarding).to_owned(),
                             expire_nodest_conn,
@@ -157,11 +174,11 @@ pub(super) fn boots(wanted: &Wanted, records: &Records, worlds: usize) -> Vec<Bo
                     if row.strategies.is_empty() {
                         continue;
                     }
-                    let of_kernel = |boot: &&mut Boot| boot.kernel == *kernel;
-                    match boots.iter_mut().rev().find(of_kernel) {
+                    let of_place = |boot: &&mut Boot| boot.place == *place;
+                    match boots.iter_mut().rev().find(of_place) {
                         Some(boot) if boot.worlds() + row.worlds() <= worlds => boot.rows.push(row),
                         _ => boots.push(Boot {
-                            kernel: kernel.clone(),
+                            place: place.clone(),
                             rows: vec![row],
                         }),
                     }
@@ -179,7 +196,9 @@ mod tests {
 
     fn wanted() -> Wanted {
         Wanted {
-            kernels: vec![KernelChoice::Debian("6.1"), KernelChoice::Debian("7")],
+            places: ["6.1", "7"]
+                .map(|series| Place::Guest(KernelChoice::Debian(series)))
+                .to_vec(),
             strategies: vec![CONTROL, "delete", "ipvsdrain"],
             traffic: vec!["dns", "syslog"],
             forwardings: vec!["direct-route"],
@@ -191,7 +210,7 @@ mod tests {
         let boots = boots(&wanted(), &Records::default(), 8);
         let worlds: Vec<_> = boots
             .iter()
-            .map(|boot| (boot.kernel.to_string(), boot.worlds()))
+            .map(|boot| (boot.place.to_string(), boot.worlds()))
             .collect();
         let of = |kernel: &str| (kernel.to_owned(), 6);
         assert_eq!(worlds, [of("6.1"), of("7"), of("6.1"), of("7")]);

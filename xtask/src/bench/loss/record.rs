@@ -1,6 +1,7 @@
 //! Results on disk: one line of JSON per cell, appended as it ends. Of a cell with several lines the last one counts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,16 @@ pub(super) struct Key {
     pub(super) forwarding: String,
     pub(super) expire_nodest_conn: u8,
     pub(super) strategy: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "kernel {}, {}, {}, `expire_nodest_conn` {}, `{}`",
+            self.kernel, self.traffic, self.forwarding, self.expire_nodest_conn, self.strategy
+        )
+    }
 }
 
 /// What it cost, as the scenario measured it.
@@ -71,6 +82,17 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// Removes what a folder has; there may be nothing.
+    pub(super) fn forget(folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads what is there; nothing is written yet.
     pub(super) fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);

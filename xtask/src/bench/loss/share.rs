@@ -19,22 +19,20 @@ pub(super) fn is_datagrams(traffic: &str) -> bool {
 }
 
 impl Harm {
-    /// Of datagrams: those lost, either way. Of connections: those reset, stuck or refused on the wire, or broken as
-    /// their client saw it, whichever are more; wrk counts one connection again and again, so of it the wire alone.
+    /// Of datagrams: those lost, either way. Of sessions: those that lost some or were moved, for no other server knows
+    /// them. Of connections: those reset, stuck or refused on the wire, or broken as their client saw it, whichever are
+    /// more; wrk counts one connection again and again, so of it the wire alone.
     pub(super) fn of(traffic: &str, cost: &Cost) -> Self {
-        let count = if is_datagrams(traffic) {
-            cost.lost + cost.answers_lost
-        } else {
-            let wire = cost.reset + cost.stuck + cost.refused;
-            if traffic == "http" {
-                wire
-            } else {
-                wire.max(cost.broken)
-            }
+        let wire = cost.reset + cost.stuck + cost.refused;
+        let (count, of) = match traffic {
+            "quic" => (cost.broken + cost.moved, cost.flows),
+            "http" => (wire, cost.sent),
+            _ if is_datagrams(traffic) => (cost.lost + cost.answers_lost, cost.sent),
+            _ => (wire.max(cost.broken), cost.sent),
         };
         Self {
-            count: count.min(cost.sent),
-            of: cost.sent,
+            count: count.min(of),
+            of,
         }
     }
 
@@ -140,6 +138,9 @@ mod tests {
         (one.reset, one.refused, one.broken) = (1, 2, 7);
         assert_eq!(Harm::of("idle", &one).count, 7);
         assert_eq!(Harm::of("http", &one).count, 3);
+        (one.broken, one.flows, one.moved) = (2, 20, 6);
+        assert_eq!(Harm::of("quic", &one), Harm { count: 8, of: 20 });
+        assert_eq!(Harm::of("dns", &one).count, 0);
         assert!((Harm::of("dns", &cost(0, 0, None)).share()).abs() < 1e-9);
     }
 }

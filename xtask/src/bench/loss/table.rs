@@ -9,11 +9,12 @@ use super::share::{Group, NEVER, is_datagrams};
 /// A column: its title, and what stands in it.
 type Column = (&'static str, fn(&Group) -> String);
 
-const DATAGRAMS: [Column; 4] = [
+const DATAGRAMS: [Column; 5] = [
     ("datagrams sent", |group| group.range(|cost| cost.sent)),
     ("lost", |group| group.range(|cost| cost.lost)),
     ("answers lost", |group| group.range(|cost| cost.answers_lost)),
     ("refused", |group| group.range(|cost| cost.refused)),
+    ("flows moved", |group| group.range(|cost| cost.moved)),
 ];
 
 const CONNECTIONS: [Column; 5] = [
@@ -104,7 +105,7 @@ mod tests {
         let text = tables(&records);
         assert!(text.contains("### DNS"), "{text}");
         assert!(
-            text.contains("| `delete` | 0 | 100 | 7 | 0 | 0 | 10.0 | 0.5 |"),
+            text.contains("| `delete` | 0 | 100 | 7 | 0 | 0 | 0 | 10.0 | 0.5 |"),
             "{text}"
         );
         assert!(!text.contains("ipvsdrain"), "{text}");

@@ -74,7 +74,7 @@ pub(super) fn draw(records: &Records) -> String {
          font-size=\"11\">\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n\
          <text x=\"8\" y=\"24\" font-size=\"16\" font-weight=\"bold\">Harm against time, expire_nodest_conn = {EXPIRES} (the kernel's \
          default): lower left is best</text>\n\
-         <text x=\"8\" y=\"44\" fill=\"#555\">Up: share of datagrams lost or connections broken. Right: seconds from depool to removal; \
+         <text x=\"8\" y=\"44\" fill=\"#555\">Up: share of datagrams lost, connections broken, QUIC-like sessions broken or moved. Right: seconds from depool to removal; \
          at the dashed line: not removed within {LONGEST} s. Green: nothing harmed</text>\n"
     );
     for (place, traffic) in TRAFFIC.into_iter().enumerate() {
