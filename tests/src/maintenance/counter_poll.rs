@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use ipvsdrain::moment::Moment;
 
 use crate::clock;
 use crate::world::{Director, Place};
@@ -10,14 +11,13 @@ use crate::world::{Director, Place};
 const EVERY: Duration = Duration::from_secs(1);
 /// Longer than the kernel keeps a silent UDP flow (300 s and its timer's slack). A flow that never stops never lets
 /// the counters reach zero.
-const PATIENCE: Duration = Duration::from_secs(330);
+pub(super) const PATIENCE: Duration = Duration::from_secs(330);
 
-/// False if some counter had not reached zero when patience ran out; then nothing is left half done but weight 0.
-pub(super) fn take_out(director: &Director, places: &[Place]) -> Result<bool> {
+/// False if some counter had not reached zero by `deadline`; then nothing is left half done but weight 0.
+pub(super) fn take_out(director: &Director, places: &[Place], deadline: Moment) -> Result<bool> {
     for place in places {
         director.set_weight(*place, 0)?;
     }
-    let deadline = clock::now() + PATIENCE;
     let mut left = places.to_vec();
     while clock::now() < deadline {
         let table = director.table()?;

@@ -49,7 +49,7 @@ impl<'world> Keeper<'world> {
             Strategy::Control => return Ok(None),
             Strategy::Delete => delete::take_out(director, &[place])?,
             Strategy::FixedTimer(_) => fixed_timer::take_out(director, &[place], self.strategy.timer())?,
-            Strategy::CounterPoll => counter_poll::take_out(director, &[place])?,
+            Strategy::CounterPoll => counter_poll::take_out(director, &[place], until)?,
             Strategy::Ipvsdrain | Strategy::IpvsdrainMigrate => {
                 let daemon = self.daemon.as_ref().context("a daemon was started")?;
                 let (drain, gone) = ipvsdrain::take_out_by(director, daemon, place, until)

@@ -69,7 +69,10 @@ pub fn maintain(strategy: Strategy, tell: &mut dyn FnMut(&str)) -> Result<Outcom
     let removed = match strategy {
         Strategy::Delete => delete::take_out(director, places)?,
         Strategy::FixedTimer(_) => fixed_timer::take_out(director, places, strategy.timer())?,
-        Strategy::CounterPoll => counter_poll::take_out(director, places)?,
+        Strategy::CounterPoll => {
+            let deadline = clock::now() + counter_poll::PATIENCE;
+            counter_poll::take_out(director, places, deadline)?
+        }
         Strategy::Ipvsdrain | Strategy::IpvsdrainMigrate => {
             let daemon = daemon.as_ref().context("a daemon was started")?;
             ipvsdrain::take_out(director, daemon, places)?
