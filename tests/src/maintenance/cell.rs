@@ -151,6 +151,7 @@ pub(super) fn run(setting: Setting, strategy: Strategy, number: u32, together: &
             datagrams.lost
         );
     }
+    let (flows, moved) = said.sessions.unwrap_or((datagrams.flows, datagrams.moved));
     let last = gone.and_then(|gone| account.last_packet(server, gone));
     Ok(Cost {
         sent: match service.protocol {
@@ -160,8 +161,8 @@ pub(super) fn run(setting: Setting, strategy: Strategy, number: u32, together: &
         bytes: datagrams.bytes,
         lost: datagrams.lost,
         answers_lost: datagrams.answers_lost,
-        flows: datagrams.flows,
-        moved: datagrams.moved,
+        flows,
+        moved,
         reset: connections.reset,
         stuck: connections.stuck,
         broken: said.broken,

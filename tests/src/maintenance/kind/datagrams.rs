@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Load, Said};
+use crate::ledger::Flow;
 use crate::traffic::{Replies, Traffic, UdpFlow, short_udp_flows};
 use crate::world::World;
 
@@ -71,14 +72,19 @@ impl<'world> Records<'world> {
 impl Load for Records<'_> {
     fn finish(self: Box<Self>) -> Result<Said> {
         let account = self.traffic.finish()?;
-        let unanswered = match self.replies {
-            Replies::None => 0,
-            Replies::Echo | Replies::Late(_) => account.unanswered(),
+        let (unanswered, sessions) = match self.replies {
+            Replies::None => (0, None),
+            Replies::Echo | Replies::Late(_) => {
+                let is_moved = |flow: &Flow| account.servings(*flow).len() > 1;
+                let (count, moved) = (account.flows().count(), account.flows().filter(is_moved).count());
+                (account.unanswered(), Some((count as u64, moved as u64)))
+            }
         };
         let lost = account.lost();
         Ok(Said {
             broken: account.flows_in_trouble(self.replies != Replies::None) as u64,
             lost: Some(lost as u64),
+            sessions,
             words: json!({"sent": account.sent(), "lost": lost, "unanswered": unanswered}),
         })
     }

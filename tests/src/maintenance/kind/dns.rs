@@ -20,6 +20,7 @@ impl Load for dns::Load {
         Ok(Said {
             broken: count.lost,
             lost: None,
+            sessions: None,
             words: json!({"dnsperf": count}),
         })
     }

@@ -51,6 +51,9 @@ pub(super) struct Said {
     pub(super) broken: u64,
     /// Datagrams lost, where both ends wrote them down: the wire must agree.
     pub(super) lost: Option<u64>,
+    /// Where the client knows its sessions from its ports, of which one may serve two sessions: how many there were, and
+    /// how many of them were with more than one server.
+    pub(super) sessions: Option<(u64, u64)>,
     /// The program's own words.
     pub(super) words: Value,
 }

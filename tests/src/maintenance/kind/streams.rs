@@ -47,6 +47,7 @@ impl Load for Connections<'_> {
         Ok(Said {
             broken: account.flows_in_trouble(true) as u64,
             lost: None,
+            sessions: None,
             words: json!({"records_sent": account.sent(), "records_lost": account.lost()}),
         })
     }

@@ -29,6 +29,7 @@ impl Load for http::Load {
         Ok(Said {
             broken: count.connect_errors + count.read_errors + count.write_errors + count.timeouts,
             lost: None,
+            sessions: None,
             words: json!({"wrk": count}),
         })
     }
@@ -40,6 +41,7 @@ impl Load for Downloads {
         Ok(Said {
             broken: count.broken,
             lost: None,
+            sessions: None,
             words: json!({"downloads": count}),
         })
     }
