@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::record::{Record, Records};
 use super::verdict::Verdict;
-use super::{grid, table, tradeoff};
+use super::{grid, table, tradeoff, why};
 use crate::cache;
 
 const PAGE: &str = "docs/benchmark.md";
@@ -55,10 +55,11 @@ fn results(records: &Records, folder: &str) -> String {
     let valid = records.all().filter(|record| record.valid().is_some()).count();
     let mut text = format!(
         "{valid} cells, on kernels {}, at commit {}.\n\n![strategies by traffic: harm and time]({folder}{GRID})\n\n\
-         ![harm against time, by traffic]({folder}{TRADEOFF})\n\nWhat the command says of ipvsdrain at its end:\n\n```\n{}\n```\n\n{}",
+         ![harm against time, by traffic]({folder}{TRADEOFF})\n\nWhat the command says of ipvsdrain at its end:\n\n```\n{}\n```\n\n### Why cells are not zero\n\n{}\n{}",
         set(|record| &record.release),
         set(|record| &record.commit),
         Verdict::of(records),
+        why::list(records),
         table::tables(records)
     );
     let void: Vec<&Record> = records.all().filter(|record| record.valid().is_none()).collect();

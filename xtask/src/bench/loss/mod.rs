@@ -16,6 +16,7 @@ mod signs;
 mod table;
 mod tradeoff;
 mod verdict;
+mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
