@@ -55,6 +55,8 @@ pub struct Cost {
     /// Connections that were not established, datagrams answered with "port unreachable".
     pub refused: u64,
     pub removed: bool,
+    /// From depool to weight 0, where that is known.
+    pub seconds_to_quiesce: Option<f64>,
     /// From depool to removal.
     pub seconds_to_removal: Option<f64>,
     /// From the last packet that the server got before its removal to that.
@@ -168,6 +170,9 @@ pub(super) fn run(setting: Setting, strategy: Strategy, number: u32, together: &
         broken: said.broken,
         refused: connections.refused + datagrams.unreachable,
         removed: gone.is_some(),
+        seconds_to_quiesce: keeper
+            .quiesced()
+            .map(|quiesced| quiesced.since(depooled).as_secs_f64()),
         seconds_to_removal: gone.map(|gone| gone.since(depooled).as_secs_f64()),
         seconds_silent: gone.zip(last).map(|(gone, last)| gone.since(last).as_secs_f64()),
         program: said.words,

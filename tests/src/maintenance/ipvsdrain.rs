@@ -31,31 +31,51 @@ pub(super) fn start(strategy: Strategy, world: &World) -> Result<Option<Daemon<'
     Daemon::start(world, &["--config", &path]).map(Some)
 }
 
-/// Asks for the drain, and waits until the table shows the end of it. None if that does not come until `until`, in a
-/// drain that has not ended either; the client is still waiting then.
+/// A drain as the table shows it, to a look.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) drain: PendingDrain,
+    /// When its weight was 0.
+    pub(super) quiesced: Option<Moment>,
+    /// When it was gone. None if that did not come in time, in a drain that has not ended either; the client is still
+    /// waiting then.
+    pub(super) gone: Option<Moment>,
+}
+
+/// Asks for the drain, and waits until the table shows the end of it, or until `until`.
 pub(super) fn take_out_by(
     director: &Director,
     daemon: &Daemon<'_>,
     place: Place,
     until: Moment,
-) -> Result<(PendingDrain, Option<Moment>)> {
-    let drain = daemon.begin_drain(place, &[])?;
+) -> Result<Taken> {
+    let mut taken = Taken {
+        drain: daemon.begin_drain(place, &[])?,
+        quiesced: None,
+        gone: None,
+    };
     loop {
         // Asked before the table is looked at: what it did is in there once it has ended.
-        let has_ended = drain.await_end(LOOKS)?;
-        if director.row(place)?.is_none() {
-            return Ok((drain, Some(clock::now())));
+        let has_ended = taken.drain.await_end(LOOKS)?;
+        let row = director.row(place)?;
+        let now = clock::now();
+        if row.as_ref().is_none_or(|row| row.weight == 0) {
+            taken.quiesced.get_or_insert(now);
+        }
+        if row.is_none() {
+            taken.gone = Some(now);
+            return Ok(taken);
         }
         if has_ended {
-            let end = drain.finish(LOOKS)?;
+            let end = taken.drain.finish(LOOKS)?;
             anyhow::bail!(
                 "the drain ended with {:?}, and the server is there: {:?}",
                 end.code,
                 end.drain
             );
         }
-        if clock::now() >= until {
-            return Ok((drain, None));
+        if now >= until {
+            return Ok(taken);
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct Keeper<'world> {
     program: Option<Kept>,
     daemon: Option<Daemon<'world>>,
     drain: Option<PendingDrain>,
+    quiesced: Option<Moment>,
 }
 
 impl<'world> Keeper<'world> {
@@ -38,6 +39,7 @@ impl<'world> Keeper<'world> {
             program,
             daemon: ipvsdrain::start(strategy, world)?,
             drain: None,
+            quiesced: None,
         })
     }
 
@@ -52,10 +54,10 @@ impl<'world> Keeper<'world> {
             Strategy::CounterPoll => counter_poll::take_out(director, &[place], until)?,
             Strategy::Ipvsdrain | Strategy::IpvsdrainMigrate => {
                 let daemon = self.daemon.as_ref().context("a daemon was started")?;
-                let (drain, gone) = ipvsdrain::take_out_by(director, daemon, place, until)
+                let taken = ipvsdrain::take_out_by(director, daemon, place, until)
                     .with_context(|| format!("the daemon said: {}", daemon.log()))?;
-                self.drain = Some(drain);
-                return Ok(gone);
+                (self.drain, self.quiesced) = (Some(taken.drain), taken.quiesced);
+                return Ok(taken.gone);
             }
             _ => {
                 let Some(program) = &self.program else {
@@ -71,6 +73,11 @@ impl<'world> Keeper<'world> {
             "{place} was to be removed: {by_hand}; it is in the table: {is_there}"
         );
         Ok(by_hand.then_some(now))
+    }
+
+    /// When the table showed the weight 0 that `ipvsdrain` gives a server before all else; None of others.
+    pub(super) fn quiesced(&self) -> Option<Moment> {
+        self.quiesced
     }
 
     /// What `ipvsdrain drain` said of losses when it had removed the server; None for who says nothing, or not yet.

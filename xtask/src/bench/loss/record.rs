@@ -46,6 +46,8 @@ pub(super) struct Cost {
     pub(super) broken: u64,
     pub(super) refused: u64,
     pub(super) removed: bool,
+    #[serde(default)]
+    pub(super) seconds_to_quiesce: Option<f64>,
     pub(super) seconds_to_removal: Option<f64>,
     pub(super) seconds_silent: Option<f64>,
     pub(super) program: Value,
@@ -164,6 +166,7 @@ pub(super) mod tests {
             broken: 0,
             refused: 0,
             removed: seconds.is_some(),
+            seconds_to_quiesce: None,
             seconds_to_removal: seconds,
             seconds_silent: seconds.map(|_| 0.5),
             program: Value::Null,

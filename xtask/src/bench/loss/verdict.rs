@@ -1,7 +1,7 @@
 //! What the results say of ipvsdrain: whether each cell keeps its promise, and how long it takes beside `counter-poll`. Pure.
 //!
-//! The promise: nothing is lost, refused or broken, and once the server is silent, or is told to be, it is out within the
-//! quiet window and two seconds.
+//! The promise: nothing is lost, refused or broken, and once the server is silent at weight 0, it is out within the quiet
+//! window and two seconds.
 
 use std::fmt;
 
@@ -49,10 +49,11 @@ pub(super) fn allowed(traffic: &str) -> f64 {
         }
 }
 
-/// Seconds for which the server had been silent when it was removed. What went before depooling is not counted: nobody had
-/// asked for anything then.
+/// Seconds for which the server had been silent when it was removed. What went before its weight was 0 is not counted: new
+/// flows could come at any moment then.
 pub(super) fn waited(cost: &Cost) -> Option<f64> {
-    Some(cost.seconds_silent?.min(cost.seconds_to_removal?))
+    let at_weight_0 = cost.seconds_to_removal? - cost.seconds_to_quiesce.unwrap_or(0.0);
+    Some(cost.seconds_silent?.min(at_weight_0))
 }
 
 /// Anything at all was lost, reset, refused or broken. That `migrate` moves flows is what it is for.
@@ -188,10 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn silence_counts_from_depooling_and_both_sides_of_the_bound_are_told_apart() {
+    fn silence_counts_from_depooling_at_the_earliest_and_both_sides_of_the_bound_are_told_apart() {
         for (traffic, after, silent, is_kept) in [
             ("dns", 11.9, 40.0, true),
             ("dns", 200.0, 12.1, false),
+            ("dns", 12.1, 40.0, false),
             ("http", 40.0, 31.9, true),
             ("http", 40.0, 32.1, false),
         ] {
@@ -202,6 +204,15 @@ mod tests {
                 "{traffic} {after} {silent}: {verdict}"
             );
         }
+    }
+
+    #[test]
+    fn a_server_that_was_silent_before_is_waited_for_from_weight_0_on() {
+        let mut cost = removed(13.0, 20.0);
+        cost.seconds_to_quiesce = Some(1.5);
+        assert!((waited(&cost).unwrap() - 11.5).abs() < 1e-9);
+        cost.seconds_silent = Some(10.5);
+        assert!((waited(&cost).unwrap() - 10.5).abs() < 1e-9);
     }
 
     #[test]
