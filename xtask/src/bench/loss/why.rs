@@ -38,7 +38,8 @@ impl Why {
             }
             Self::ConnectionSwallowed => {
                 "**Connections stuck.** Under `expire_nodest_conn=0` the packets of an established connection whose server is gone are dropped \
-                 without a word: the client retransmits until it gives up."
+                 without a word: the client retransmits until it gives up. One that only acknowledges a download has nothing to retransmit; it sees \
+                 its download stop."
             }
             Self::PortStillTaken => {
                 "**New connections refused.** Under `expire_nodest_conn=0` the entry of a closed connection stays for up to 120 s. A client that \
@@ -86,7 +87,12 @@ pub(super) fn causes(key: &Key, cost: &Cost) -> BTreeSet<Why> {
     }
     // A client that saw something break, where the wire saw nothing.
     if cost.broken > 0 && causes.is_empty() {
-        causes.insert(Why::Unexplained);
+        let is_known = key.traffic == "download" && !expires && !by_ipvsdrain;
+        causes.insert(if is_known {
+            Why::ConnectionSwallowed
+        } else {
+            Why::Unexplained
+        });
     }
     causes
 }
