@@ -59,11 +59,20 @@ impl Kept {
         Ok(Some(kept))
     }
 
-    /// When it was out of the table.
+    /// When it was out of the table. ldirectord ends then: it has nothing more to do, and its checks of the other server, each of
+    /// which starts a program, are a third of what a guest is busy with.
     pub(super) fn take_out(&self, world: &World, server: Server, place: Place) -> Result<Moment> {
-        self.ask(world, server, place)
+        let gone = self
+            .ask(world, server, place)
             .and_then(|()| await_weight(world, place, |weight| weight.is_none()))
-            .with_context(|| self.running.log())
+            .with_context(|| self.running.log())?;
+        if matches!(
+            self.strategy,
+            Strategy::LdirectordQuiescent | Strategy::LdirectordMaintenance
+        ) {
+            self.running.crash()?;
+        }
+        Ok(gone)
     }
 
     /// Does what its user does, up to what the program makes of it.

@@ -205,6 +205,14 @@ impl Running {
             .with_context(|| format!("cannot make {}", path.display()))
     }
 
+    /// Ends it as a crash would: it cleans nothing up, and the table stays as it is.
+    pub fn crash(&self) -> Result<()> {
+        let Some(process) = &self.process else {
+            bail!("this peer is no program")
+        };
+        process.signal(Signal::SIGKILL)
+    }
+
     pub fn log(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         format!("it printed: {log}")
