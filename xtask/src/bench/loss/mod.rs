@@ -42,6 +42,7 @@ const QUICK_FOLDER: &str = "target/benchmark/quick";
 const HOST_FOLDER: &str = "target/benchmark/host";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Loss {
     /// Ways to take a server out; may be given more than once [default: all]
     #[arg(long = "strategy")]
