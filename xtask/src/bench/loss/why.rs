@@ -18,6 +18,7 @@ pub(super) enum Why {
     ConnectionSwallowed,
     PortStillTaken,
     ConnectionForgotten,
+    AnswersUntranslated,
     Unexplained,
 }
 
@@ -49,6 +50,11 @@ impl Why {
             Self::ConnectionForgotten => {
                 "**Connections reset.** Under `expire_nodest_conn=1` the entries of a removed server go with it. What comes next of an \
                  established connection is no SYN, so IPVS leaves it to the TCP of the director, which knows no such connection and resets it."
+            }
+            Self::AnswersUntranslated => {
+                "**Downloads stopped.** Under masquerade and `expire_nodest_conn=1` nobody translates what a removed server sends: it comes from an \
+                 address that the client has no connection with. A client that only acknowledges gets nothing to acknowledge, sends nothing, \
+                 and so is not even reset."
             }
             Self::Unexplained => "**Unexplained.**",
         }
@@ -87,11 +93,10 @@ pub(super) fn causes(key: &Key, cost: &Cost) -> BTreeSet<Why> {
     }
     // A client that saw something break, where the wire saw nothing.
     if cost.broken > 0 && causes.is_empty() {
-        let is_known = key.traffic == "download" && !expires && !by_ipvsdrain;
-        causes.insert(if is_known {
-            Why::ConnectionSwallowed
-        } else {
-            Why::Unexplained
+        causes.insert(match (key.traffic.as_str(), expires) {
+            ("download", false) if !by_ipvsdrain => Why::ConnectionSwallowed,
+            ("download", true) if !by_ipvsdrain && key.forwarding == "masquerade" => Why::AnswersUntranslated,
+            _ => Why::Unexplained,
         });
     }
     causes
@@ -156,6 +161,11 @@ mod tests {
         one
     }
 
+    fn masquerade(mut cell: Record) -> Record {
+        cell.key.forwarding = "masquerade".to_owned();
+        cell
+    }
+
     #[test]
     fn each_kind_of_harm_has_its_cause_under_its_setting_alone() {
         for (cell, expected) in [
@@ -207,6 +217,23 @@ mod tests {
             (
                 cell("http", "delete", 0, |cost| cost.broken = 1),
                 Some(Why::Unexplained),
+            ),
+            (
+                cell("download", "delete", 0, |cost| cost.broken = 1),
+                Some(Why::ConnectionSwallowed),
+            ),
+            (
+                cell("download", "ipvsdrain", 0, |cost| cost.broken = 1),
+                Some(Why::Unexplained),
+            ),
+            // By direct route a client that acknowledges is reset.
+            (
+                cell("download", "delete", 1, |cost| cost.broken = 1),
+                Some(Why::Unexplained),
+            ),
+            (
+                masquerade(cell("download", "delete", 1, |cost| cost.broken = 1)),
+                Some(Why::AnswersUntranslated),
             ),
             (cell("http", "delete", 0, |_| ()), None),
         ] {
