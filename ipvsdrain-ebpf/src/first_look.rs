@@ -140,8 +140,11 @@ impl Known<Cell> {
     /// Where the destination at this address would be remembered.
     #[inline(always)]
     pub fn place(dest: u64) -> u32 {
-        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole.
-        (dest as u32 >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
+        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole. The half goes
+        // through memory, for LLVM may otherwise shift the lower half of the register that the whole pointer is in, which is as
+        // forbidden.
+        let half = core::hint::black_box(dest as u32);
+        (half >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
     }
 
     /// What was said, if this is `dest`, looked at in `second`, under this `generation` of the filter.
