@@ -76,9 +76,6 @@ impl Look {
     /// It was not looked at, or could not be.
     pub const UNKNOWN: Look = Look(0);
 
-    /// It belongs to another network namespace, where the same flows may pass by as well: none of ours.
-    pub const FOREIGN: Look = Look(FOREIGN_SLOT as u64);
-
     #[inline(always)]
     pub const fn watched(watch: Watch) -> Self {
         Self((watch.id as u64) << 32 | watch.slot as u64)
@@ -101,17 +98,12 @@ impl Look {
 
     #[inline(always)]
     pub const fn is_watched(self) -> bool {
-        self.0 != 0 && (self.0 as u32) < FOREIGN_SLOT
+        self.0 != 0 && self.0 as u32 != NO_SLOT
     }
 
     #[inline(always)]
     pub const fn is_other(self) -> bool {
         self.0 as u32 == NO_SLOT
-    }
-
-    #[inline(always)]
-    pub const fn is_foreign(self) -> bool {
-        self.0 as u32 == FOREIGN_SLOT
     }
 }
 
@@ -132,19 +124,14 @@ const SLOT_BITS: u32 = 10;
 const SECOND_BITS: u32 = 32 - SLOT_BITS;
 /// In place of a slot: nobody watches it, and in place of the id stands the filter's generation.
 const NO_SLOT: u32 = (1 << SLOT_BITS) - 1;
-/// In place of a slot: it is another namespace's, whatever is watched.
-const FOREIGN_SLOT: u32 = NO_SLOT - 1;
-const _: () = assert!(crate::layout::SLOTS <= FOREIGN_SLOT);
+const _: () = assert!(crate::layout::SLOTS <= NO_SLOT);
 
 impl Known<Cell> {
     /// Where the destination at this address would be remembered.
     #[inline(always)]
     pub fn place(dest: u64) -> u32 {
-        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole. The half goes
-        // through memory, for LLVM may otherwise shift the lower half of the register that the whole pointer is in, which is as
-        // forbidden.
-        let half = core::hint::black_box(dest as u32);
-        (half >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
+        // Of the lower half alone: where the verifier knows the address for a pointer, it allows no shift of the whole.
+        (dest as u32 >> 6).wrapping_mul(0x9e37_79b1) >> (32 - PLACES.trailing_zeros())
     }
 
     /// What was said, if this is `dest`, looked at in `second`, under this `generation` of the filter.

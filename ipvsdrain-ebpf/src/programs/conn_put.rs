@@ -82,12 +82,18 @@ fn look(conn: Conn, dest: u64, address: u64, second: u32, filter: &Filter<Cell>)
         return Look::UNKNOWN;
     };
     let look = known.recall(dest, second, generation);
-    if look.is_other() || look.is_foreign() || (look.is_watched() && is_current(look.watch())) {
+    if look.is_other() || (look.is_watched() && is_current(look.watch())) {
         return look;
     }
-    let Some((look, dest)) = look_up(conn, address, generation) else {
+    let Some((watch, dest)) = look_up(conn, address) else {
         complain(|health| &health.unreadable);
         return Look::UNKNOWN;
+    };
+    // No watch has the id 0.
+    let look = if watch.id == 0 {
+        Look::other(generation)
+    } else {
+        Look::watched(watch)
     };
     known.keep(dest, second, look);
     look
@@ -100,28 +106,31 @@ fn is_current(watch: Watch) -> bool {
         .is_some_and(|tally| tally.watch.load() == watch.id as u64)
 }
 
-/// The full look: the network namespace, because the same service, and the same flows, can exist in several namespaces of
-/// one machine and a probe sees them all; then the destination's identity. `None` if something cannot be read.
+/// The full look: the destination's identity, and the network namespace, because the same service can exist in
+/// several namespaces of one machine and a probe sees them all. `None` if something cannot be read.
 ///
 /// The destination's address is read anew and returned, for a plain number: where the verifier knows it for a pointer,
 /// no program may compute with it.
 #[inline(always)]
-fn look_up(conn: Conn, address: u64, generation: u64) -> Option<(Look, u64)> {
+fn look_up(conn: Conn, address: u64) -> Option<(Watch, u64)> {
+    const NOBODY: Watch = Watch { slot: 0, id: 0 };
     let scratch = SCRATCH.get_ptr_mut(0)?;
     let dest: u64 = read(address.wrapping_add(dest_offset() as u64))?;
+    // No other program shares this CPU's room: the kernel does not nest these programs.
+    let key = dest_key(unsafe { &mut (*scratch).dest }, dest, conn.family())?;
+    let Some(watch) = WATCHED.get_ptr(&key) else {
+        return Some((NOBODY, dest));
+    };
+    let watch = unsafe { *watch };
     let ipvs: u64 = read(address.wrapping_add(fact!(conn.ipvs) as u64))?;
     let net: u64 = read(ipvs.wrapping_add(fact!(network.net) as u64))?;
     let inode: u32 = read(net.wrapping_add(fact!(network.inode) as u64))?;
-    if inode != fact!(network.ours) {
-        return Some((Look::FOREIGN, dest));
-    }
-    // No other program shares this CPU's room: the kernel does not nest these programs.
-    let key = dest_key(unsafe { &mut (*scratch).dest }, dest, conn.family())?;
-    let look = match WATCHED.get_ptr(&key) {
-        Some(watch) => Look::watched(unsafe { *watch }),
-        None => Look::other(generation),
+    let watch = if inode == fact!(network.ours) {
+        watch
+    } else {
+        NOBODY
     };
-    Some((look, dest))
+    Some((watch, dest))
 }
 
 #[inline(always)]
