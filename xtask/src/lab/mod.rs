@@ -16,6 +16,7 @@ pub mod host_tools;
 mod image;
 mod kernel;
 mod libraries;
+mod lines;
 mod matrix;
 mod modules;
 mod perl;
@@ -34,6 +35,7 @@ mod vmlinux;
 
 pub use binaries::{Build, build, executable};
 pub use kernel::KernelChoice;
+pub use lines::lines_of;
 pub use protocol::{Event, ScenarioResult};
 pub use run::{Clock, Request, run};
 pub use side_by_side::run_side_by_side;

@@ -4,12 +4,13 @@
 //! QEMU's standard output. There is no disk and no network card.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use anyhow::Context;
+
+use super::lines::lines_of;
 
 /// How the guest's clock passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,15 +126,10 @@ impl Guest {
             .spawn()
             .context("cannot start qemu-system-x86_64")?;
         let output = child.stdout.take().context("QEMU has no standard output")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { child, lines })
+        Ok(Self {
+            child,
+            lines: lines_of(output),
+        })
     }
 
     /// How QEMU ended; waits for it.

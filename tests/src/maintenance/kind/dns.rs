@@ -19,9 +19,8 @@ impl Load for dns::Load {
         let count = (*self).finish()?;
         Ok(Said {
             broken: count.lost,
-            lost: None,
-            sessions: None,
             words: json!({"dnsperf": count}),
+            ..Said::default()
         })
     }
 }

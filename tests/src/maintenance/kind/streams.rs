@@ -46,9 +46,8 @@ impl Load for Connections<'_> {
         let account = self.0.finish()?;
         Ok(Said {
             broken: account.flows_in_trouble(true) as u64,
-            lost: None,
-            sessions: None,
             words: json!({"records_sent": account.sent(), "records_lost": account.lost()}),
+            ..Said::default()
         })
     }
 }

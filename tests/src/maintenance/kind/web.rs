@@ -28,9 +28,8 @@ impl Load for http::Load {
         let count = (*self).finish()?;
         Ok(Said {
             broken: count.connect_errors + count.read_errors + count.write_errors + count.timeouts,
-            lost: None,
-            sessions: None,
             words: json!({"wrk": count}),
+            ..Said::default()
         })
     }
 }
@@ -40,9 +39,8 @@ impl Load for Downloads {
         let count = (*self).finish()?;
         Ok(Said {
             broken: count.broken,
-            lost: None,
-            sessions: None,
             words: json!({"downloads": count}),
+            ..Said::default()
         })
     }
 }

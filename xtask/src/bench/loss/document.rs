@@ -19,21 +19,25 @@ const END: &str = "<!-- results: end -->";
 const GRID: &str = "loss.svg";
 const TRADEOFF: &str = "loss-and-time.svg";
 
-pub(super) fn write(folder: &Path, is_in_repository: bool) -> Result<()> {
-    let records = Records::open(folder)?;
+pub(super) fn write(
+    folder: &Path,
+    records: &Records,
+    verdict: &Verdict,
+    is_in_repository: bool,
+) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for (name, plot) in [(GRID, grid::draw(&records)), (TRADEOFF, tradeoff::draw(&records))] {
+    for (name, plot) in [(GRID, grid::draw(records)), (TRADEOFF, tradeoff::draw(records))] {
         let path = folder.join(name);
         fs::write(&path, plot).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let (path, text) = if is_in_repository {
         let path = cache::workspace().join(PAGE);
         let page = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let text = between(&page, &results(&records, "benchmark/"))
+        let text = between(&page, &results(records, verdict, "benchmark/"))
             .with_context(|| format!("{} has no place for results: {BEGIN}{END}", path.display()))?;
         (path, text)
     } else {
-        (folder.join("loss.md"), results(&records, ""))
+        (folder.join("loss.md"), results(records, verdict, ""))
     };
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     eprintln!("bench: the report is {}", path.display());
@@ -47,7 +51,7 @@ fn between(page: &str, results: &str) -> Option<String> {
 }
 
 /// `folder` is where the plots are, from the page.
-fn results(records: &Records, folder: &str) -> String {
+fn results(records: &Records, verdict: &Verdict, folder: &str) -> String {
     let set = |what: fn(&Record) -> &str| {
         let words: BTreeSet<&str> = records.all().map(what).collect();
         words.into_iter().collect::<Vec<_>>().join(", ")
@@ -58,7 +62,7 @@ fn results(records: &Records, folder: &str) -> String {
          ![harm against time, by traffic]({folder}{TRADEOFF})\n\nWhat the command says of ipvsdrain at its end:\n\n```\n{}\n```\n\n### Why cells are not zero\n\n{}\n{}",
         set(|record| &record.release),
         set(|record| &record.commit),
-        Verdict::of(records),
+        verdict,
         why::list(records),
         table::tables(records)
     );
@@ -97,7 +101,7 @@ mod tests {
         let mut records = Records::default();
         records.take(record("6.1", "dns", "delete", None));
         records.take(record("7", "dns", "delete", Some("too busy\nand more")));
-        let text = results(&records, "");
+        let text = results(&records, &Verdict::of(&records), "");
         assert!(text.starts_with("1 cells"), "{text}");
         assert!(text.contains("`delete`: too busy\n"), "{text}");
     }

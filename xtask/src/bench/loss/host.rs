@@ -2,11 +2,9 @@
 //! and sysctls are not touched.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +12,7 @@ use serde_json::Value;
 
 use super::LIMIT;
 use super::boot::SCENARIO;
-use crate::lab::{Build, Event, ScenarioResult, build};
+use crate::lab::{Build, Event, ScenarioResult, build, lines_of};
 
 /// Between two signs of life that whoever waits is given.
 const BEAT: Duration = Duration::from_secs(5);
@@ -92,18 +90,6 @@ fn follow(mut child: Child, release: &str, on_event: &mut dyn FnMut(&Event)) -> 
         "it ended without a result ({status}); its own words are above"
     );
     Ok(results)
-}
-
-fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
-    let (sender, lines) = channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                break;
-            }
-        }
-    });
-    lines
 }
 
 #[cfg(test)]

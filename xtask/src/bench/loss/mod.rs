@@ -127,9 +127,9 @@ impl Loss {
             all_well = runner.run(boots, self.guests);
         }
         let is_published = self.folder().as_os_str() == FOLDER;
-        document::write(&folder, is_published)?;
         let records = Records::open(&folder)?;
         let verdict = Verdict::of(&records);
+        document::write(&folder, &records, &verdict, is_published)?;
         println!("{verdict}");
         all_well &= verdict.is_kept();
         if !is_published {
