@@ -63,6 +63,11 @@ impl Witness {
         })
     }
 
+    /// Its weight at the newest look; None if it was not in the table.
+    pub(super) fn newest(&self, place: Place) -> Option<i32> {
+        lock(&self.history).last().and_then(|look| weight(look, place))
+    }
+
     /// Its weights in their order, `-` while it is not in the table: `1 0 -`.
     pub(super) fn weights(&self, place: Place) -> String {
         self.weights_since(place, Moment::from_nanos(0))
